@@ -1,0 +1,14 @@
+"""The engine: one extension module, its parts in the order in which an event passes them."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+include "core/checksums.pxi"
+include "core/record_batches.pxi"
+include "core/decode.pxi"
+include "core/journal.pxi"
+include "core/accounts.pxi"
+include "core/keys.pxi"
+include "core/posting.pxi"
+include "core/projector.pxi"
+include "core/recovery.pxi"

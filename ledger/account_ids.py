@@ -1,0 +1,61 @@
+"""Account ids: 128 bits that pack the kind, the count of digits and the owner's own number of up to 33 digits.
+
+From the top: 8 bits kind, 2 bits zero, 6 bits count of digits, 112 bits number. ``household:3301234567890`` and its id are the
+same thing both ways, without a lookup table.
+"""
+
+from datetime import date
+from enum import IntEnum
+
+from ledger.errors import PeakledgerError
+
+_NUMBER_BITS = 112
+_MAX_DIGITS = 33
+
+
+class AccountKind(IntEnum):
+    """What an account is kept for. The numbers are those of ``record_layout.h``."""
+
+    household = 1
+    clearing = 2
+    revenue = 3
+
+
+def account_id(kind: AccountKind, number: str) -> int:
+    """Return the 128-bit id of the account ``kind:number``; ``number`` is 1 to 33 decimal digits, leading zeros count."""
+    if not (0 < len(number) <= _MAX_DIGITS and number.isascii() and number.isdigit()):
+        raise PeakledgerError(f"{number!r} is not a number of 1 to {_MAX_DIGITS} digits")
+    return kind << 120 | len(number) << _NUMBER_BITS | int(number)
+
+
+def household_account(household: str) -> int:
+    """Return the account id of a household, named by its 13 digits."""
+    if len(household) != 13:
+        raise PeakledgerError(f"{household!r} is not a household number of 13 digits")
+    return account_id(AccountKind.household, household)
+
+
+def clearing_account(channel: int, business_date: date) -> int:
+    """Return the account id that collects what a channel owes for one business date."""
+    return account_id(AccountKind.clearing, f"{channel:03d}{business_date:%Y%m%d}")
+
+
+def revenue_account(book: int) -> int:
+    """Return the account id that the bills of a book are credited to."""
+    return account_id(AccountKind.revenue, f"{book:05d}")
+
+
+def parse_account(text: str) -> int:
+    """Return the id of ``kind:number``, as ``format_account`` writes it. A bare number of 13 digits is a household."""
+    kind, colon, number = text.rpartition(":")
+    if not colon:
+        return household_account(number)
+    if kind not in AccountKind.__members__:
+        raise PeakledgerError(f"{kind!r} is no kind of account", hint=f"Use one of {', '.join(AccountKind.__members__)}")
+    return account_id(AccountKind[kind], number)
+
+
+def format_account(id_: int) -> str:
+    """Return ``kind:number`` of an account id."""
+    digits = id_ >> _NUMBER_BITS & 0x3F
+    return f"{AccountKind(id_ >> 120).name}:{id_ & (1 << _NUMBER_BITS) - 1:0{digits}d}"

@@ -1,0 +1,1 @@
+# accounts: what it owns and what it uses

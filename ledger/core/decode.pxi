@@ -1,0 +1,1 @@
+# decode: what it owns and what it uses

@@ -1,0 +1,1 @@
+# journal: what it owns and what it uses

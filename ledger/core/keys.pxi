@@ -1,0 +1,1 @@
+# keys: what it owns and what it uses

@@ -1,0 +1,1 @@
+# posting: what it owns and what it uses

@@ -1,0 +1,1 @@
+# projector: what it owns and what it uses

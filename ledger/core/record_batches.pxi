@@ -1,0 +1,1 @@
+# record_batches: what it owns and what it uses

@@ -1,0 +1,1 @@
+# recovery: what it owns and what it uses

@@ -1,0 +1,64 @@
+"""Exceptions: for misuse and damage only. What a channel may expect is an outcome code (``ledger.outcomes``)."""
+
+
+class PeakledgerError(Exception):
+    """Base of all exceptions that Peakledger raises on purpose. ``hint`` says what to do about it."""
+
+    def __init__(self, message: str, *, hint: str = "", **numbers: object) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.numbers = numbers
+
+    def __str__(self) -> str:
+        text = str(self.args[0])
+        if self.numbers:
+            text += " (" + ", ".join(f"{name} {value}" for name, value in self.numbers.items()) + ")"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class ConfigurationError(PeakledgerError):
+    """A setting that cannot be used."""
+
+
+class LedgerNotFound(PeakledgerError):
+    """No ledger where one was expected."""
+
+
+class LedgerLocked(PeakledgerError):
+    """Another process writes this ledger. Numbers: ``pid``, ``epoch``."""
+
+
+class Fenced(PeakledgerError):
+    """Another process took this ledger over; nothing more may be written. Numbers: ``epoch``, ``found``."""
+
+
+class FormatVersionMismatch(PeakledgerError):
+    """A file written by another version. Numbers: ``path``, ``expected``, ``found``."""
+
+
+class JournalDamaged(PeakledgerError):
+    """The journal is not what was written. Numbers: ``segment``, ``seq``, ``byte_offset``, ``expected``, ``found``."""
+
+
+class JournalWriteFailed(PeakledgerError):
+    """The operating system refused a write or a flush; the engine has stopped. Numbers: ``segment``, ``byte_offset``, ``errno``."""
+
+
+class KeyTableDamaged(PeakledgerError):
+    """A key table file is not what was written. Numbers: ``path``, ``expected``, ``found``."""
+
+
+class ProjectionDamaged(PeakledgerError):
+    """A projection cannot be trusted; it can be rebuilt. Numbers: ``path``, ``seq``."""
+
+
+class CorruptBatch(PeakledgerError):
+    """A record batch whose bytes are damaged. Numbers: ``base_offset``, ``byte_offset``, ``expected``, ``found``."""
+
+
+class PositionLost(PeakledgerError):
+    """The source no longer has the records that come next. Numbers: ``next_offset``, ``first_offset``."""
+
+
+class SourceMismatch(PeakledgerError):
+    """This ledger was made from another topic or partition. Numbers: ``expected``, ``found``."""

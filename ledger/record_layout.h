@@ -1,0 +1,252 @@
+/* Every record that Peakledger stores or receives in binary form, written once.
+ *
+ * All integers are little-endian; the build refuses a big-endian target. Sizes and offsets are asserted below, exported to
+ * Python as ledger._core.RECORD_LAYOUTS, and docs/record-layouts.md is held against them by a test.
+ *
+ * Dates are days since 1970-01-01 (uint16, up to the year 2149). Times are milliseconds since 1970-01-01T00:00Z.
+ * Amounts are fen. seq counts journal entries from 1; 0 means "none".
+ */
+#ifndef PEAKLEDGER_RECORD_LAYOUT_H
+#define PEAKLEDGER_RECORD_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Peakledger stores little-endian records and runs on little-endian machines only"
+#endif
+
+/* Raised only when records written by an older version can no longer be read. */
+#define FORMAT_VERSION 1
+
+#define PACKED_EVENT_VERSION 0x01 /* the first byte of a packed event; no JSON or MessagePack event begins with it */
+
+#define EVENT_TYPE_BILL 1
+#define EVENT_TYPE_PAYMENT 2
+
+#define SERIAL_FORM_DIGITS 1 /* up to 32 decimal digits, one a nibble from the left, filled up with 0xF */
+#define SERIAL_FORM_UUID 2   /* the 16 bytes of a UUID */
+#define SERIAL_FORM_ASCII 3  /* up to 16 printable characters without space, filled up with zero bytes */
+
+#define ACCOUNT_KIND_HOUSEHOLD 1
+#define ACCOUNT_KIND_CLEARING 2
+#define ACCOUNT_KIND_REVENUE 3
+
+#define ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS 0x0001
+#define ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS 0x0002
+#define ACCOUNT_CLOSED 0x0004
+#define ACCOUNT_FROZEN 0x0008
+
+#define ENTRY_KIND_OPEN_ACCOUNT 1
+#define ENTRY_KIND_TRANSFER 2
+
+#define ENTRY_CODE_OPEN_ACCOUNT 1
+#define ENTRY_CODE_BILL 2
+#define ENTRY_CODE_PAYMENT 3
+
+#define NO_SLOT 0xFFFFFFFFu
+
+#define FRAME_MAGIC 0x4D46504Bu      /* "KPFM" */
+#define SEGMENT_MAGIC 0x47455350u    /* "PSEG" */
+#define KEY_TABLE_MAGIC 0x59454B50u  /* "PKEY" */
+#define OWNER_MAGIC 0x4E574F50u      /* "POWN" */
+
+#define ENTRIES_PER_BLOCK 4096 /* entries under one block digest */
+#define ENTRIES_PER_LEAF 32    /* entries under one leaf of a block's Merkle tree */
+#define ACCOUNTS_PER_BLOCK 63  /* 16 + 63 * 64 bytes fill one LMDB overflow page exactly */
+#define SEGMENT_HEADER_BYTES 4096
+#define KEY_TABLE_HEADER_BYTES 4096
+
+#define PAYLOAD_NONE 0
+#define PAYLOAD_RECORD 1 /* one Kafka record: its bytes after the length varint */
+#define PAYLOAD_BATCH 2  /* one whole Kafka record batch, or what is left of a damaged one */
+
+/* What a channel publishes, in the packed encoding, and what the other two encodings decode to. */
+typedef struct {
+  uint8_t version; /* PACKED_EVENT_VERSION */
+  uint8_t event_type;
+  uint16_t channel;
+  uint16_t business_date;
+  uint16_t value_date; /* 0 is not allowed here; the encodings default it to business_date */
+  uint8_t serial[16];
+  uint64_t household; /* 13 decimal digits: below 10**13 */
+  int64_t amount_fen;
+  uint64_t detail; /* payment: outlet number, below 10**18, 0 none. bill: period (yyyymm) in the low 32 bits, due date above */
+  uint8_t reserved[16]; /* zero */
+} packed_event;
+
+/* One line of the journal: a transfer, or the opening of an account. Its seq is its frame's first_seq plus its index. */
+typedef struct {
+  uint8_t serial[16]; /* open_account: the account id, low half first */
+  uint64_t amount_fen;
+  uint64_t debit_previous_seq;  /* the entry before this one of the debit account; 0 none */
+  uint64_t credit_previous_seq; /* the same of the credit account */
+  int64_t ledger_time_ms;
+  int64_t source_offset; /* the Kafka offset of the event */
+  uint64_t reference_seq; /* the pending or reversed entry; 0 none */
+  uint64_t detail; /* as in the event; open_account: book in the low 16 bits, account flags in the next 16 */
+  uint32_t debit_slot; /* open_account: the new account's slot */
+  uint32_t credit_slot; /* open_account: NO_SLOT */
+  uint16_t business_date;
+  uint16_t value_date;
+  uint16_t channel;
+  uint16_t code; /* ENTRY_CODE_* */
+  uint8_t kind; /* ENTRY_KIND_* */
+  uint8_t event_type;
+  uint8_t leg; /* from 0 */
+  uint8_t leg_count;
+  uint8_t reserved[4]; /* zero */
+} journal_entry;
+
+/* What became of an event that was not applied. Applied events have entries instead. */
+typedef struct {
+  uint8_t serial[16]; /* zero where the event could not be decoded */
+  int64_t source_offset;
+  uint64_t seq; /* exists and exists_with_*: the first entry of the event that has the key; else the last seq then */
+  int64_t record_timestamp_ms;
+  uint32_t payload_offset; /* from the start of the frame's payload section */
+  uint32_t payload_bytes;
+  uint16_t code; /* ledger.outcomes.OutcomeCode */
+  uint16_t first_code; /* id_already_failed: the code that the key failed with; else 0 */
+  uint16_t channel;
+  uint16_t business_date;
+  uint8_t event_type; /* 0 where the event could not be decoded */
+  uint8_t payload_kind; /* PAYLOAD_* */
+  uint8_t reserved[6]; /* zero */
+} outcome_record;
+
+/* The chained digest of one full block of ENTRIES_PER_BLOCK entries. */
+typedef struct {
+  uint64_t block; /* from 0; block b holds the entries b * 4096 + 1 .. (b + 1) * 4096 */
+  uint8_t digest[32];
+  uint8_t reserved[8]; /* zero */
+} digest_record;
+
+/* What is made durable at once: header, entries, outcomes, digests, payload, zeros up to a multiple of 64 bytes. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* of the whole frame from byte 8 on */
+  uint32_t frame_bytes; /* with header and padding */
+  uint32_t entry_count;
+  uint32_t outcome_count;
+  uint32_t digest_count;
+  uint32_t payload_bytes;
+  uint32_t reserved;
+  uint64_t frame_number; /* from 1 */
+  uint64_t segment_number; /* from 1 */
+  uint64_t first_seq; /* of the first entry; where there is none, of the next one to come */
+  uint64_t epoch; /* of the writer */
+  int64_t ledger_time_ms; /* after the frame; so are all below */
+  int64_t next_offset; /* the Kafka offset to go on from */
+  uint64_t records_consumed; /* since the ledger began: the sum of the next three */
+  uint64_t events_applied;
+  uint64_t events_existing; /* outcome exists */
+  uint64_t events_refused; /* every other outcome */
+  uint8_t reserved_tail[16]; /* zero */
+} frame_header;
+
+/* The first block of a segment file. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* of the header from byte 8 on, all SEGMENT_HEADER_BYTES of it */
+  uint32_t format_version;
+  uint32_t close_after_days; /* a business date closes when it lies this many days before the ledger date */
+  uint8_t ledger_id[16];
+  uint64_t segment_number;
+  uint64_t first_frame_number;
+  uint64_t first_seq;
+  uint64_t epoch;
+  uint64_t segment_bytes;
+  uint64_t previous_segment_end; /* byte offset where the frames of the segment before end; bytes behind it do not count */
+  int32_t utc_offset_minutes; /* ledger date = date of (ledger time + this) */
+  uint32_t future_days; /* a business date may lie this many days after the ledger date */
+  uint8_t last_digest[32]; /* of the last full block before first_seq; zeros where there is none */
+  uint64_t hash_seed; /* of the key tables */
+  char source[128]; /* "topic/partition", zero-filled */
+} segment_header;
+
+/* An account, in memory and inside an LMDB block alike: one cache line. */
+typedef struct {
+  uint64_t id_low;
+  uint64_t id_high;
+  uint64_t debits_pending;
+  uint64_t debits_posted;
+  uint64_t credits_pending;
+  uint64_t credits_posted;
+  uint64_t last_seq; /* of the account's last entry */
+  uint16_t book;
+  uint16_t flags; /* ACCOUNT_* */
+  uint32_t limit_index; /* 0 none */
+} account_record;
+
+/* The head of an LMDB block of ACCOUNTS_PER_BLOCK accounts; zeros fill the rest of the last block. */
+typedef struct {
+  uint64_t watermark_seq; /* of the flush that wrote this block */
+  uint32_t block;
+  uint32_t account_count;
+} account_block_header;
+
+/* Value of the LMDB database that maps an account id (16 bytes, low half first) to its slot. */
+typedef struct {
+  uint64_t opened_seq;
+  uint32_t slot;
+  uint32_t reserved; /* zero */
+} account_slot_record;
+
+/* One idempotency key of a business date. All zero: empty. */
+typedef struct {
+  uint8_t serial[16];
+  uint64_t content_hash; /* a failed key: the outcome code */
+  uint64_t seq_and_channel; /* bits 0-47 first seq of the event, 48-62 channel, 63 set where the key failed */
+} key_slot;
+
+/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES; the slots follow. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* of the header from byte 8 on */
+  uint32_t format_version;
+  uint32_t business_date;
+  uint64_t capacity; /* slots */
+  uint64_t key_count;
+  uint64_t watermark_seq; /* every key of the entries up to here is in the table */
+  uint64_t watermark_frame; /* and of the outcomes up to this frame */
+  uint64_t hash_seed;
+  uint8_t ledger_id[16];
+  uint32_t slots_crc32c;
+  uint32_t reserved;
+} key_table_header;
+
+/* Who may write: mapped by the writer, compared before and after every write. */
+typedef struct {
+  uint32_t magic;
+  uint32_t format_version;
+  uint64_t epoch; /* raised by one at every take-over */
+  uint64_t pid;
+  int64_t since_ms;
+  char host[64];
+  char boot_id[40];
+} owner_record;
+
+#ifdef __cplusplus
+#define LAYOUT_ASSERT static_assert
+#else
+#define LAYOUT_ASSERT _Static_assert
+#endif
+LAYOUT_ASSERT(sizeof(packed_event) == 64, "packed_event");
+LAYOUT_ASSERT(offsetof(packed_event, serial) == 8, "packed_event.serial");
+LAYOUT_ASSERT(offsetof(packed_event, amount_fen) == 32, "packed_event.amount_fen");
+LAYOUT_ASSERT(sizeof(journal_entry) == 96, "journal_entry");
+LAYOUT_ASSERT(offsetof(journal_entry, debit_slot) == 72, "journal_entry.debit_slot");
+LAYOUT_ASSERT(sizeof(outcome_record) == 64, "outcome_record");
+LAYOUT_ASSERT(sizeof(digest_record) == 48, "digest_record");
+LAYOUT_ASSERT(sizeof(frame_header) == 128, "frame_header");
+LAYOUT_ASSERT(offsetof(frame_header, first_seq) == 48, "frame_header.first_seq");
+LAYOUT_ASSERT(sizeof(segment_header) == 256, "segment_header");
+LAYOUT_ASSERT(sizeof(account_record) == 64, "account_record");
+LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
+LAYOUT_ASSERT(sizeof(account_slot_record) == 16, "account_slot_record");
+LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
+LAYOUT_ASSERT(sizeof(key_table_header) == 80, "key_table_header");
+LAYOUT_ASSERT(sizeof(owner_record) == 136, "owner_record");
+
+#endif

@@ -1,0 +1,54 @@
+"""Builds the one extension module. Everything else about the distribution is in pyproject.toml.
+
+PEAKLEDGER_BUILD names, separated by commas, what to build besides the plain module:
+debug (no optimisation, symbols), annotate (Cython's HTML), coverage (Cython line tracing), sanitize (ASan and UBSan).
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SWITCHES = set(filter(None, os.environ.get("PEAKLEDGER_BUILD", "").split(",")))
+UNKNOWN = SWITCHES - {"debug", "annotate", "coverage", "sanitize"}
+if UNKNOWN:
+    raise SystemExit(f"PEAKLEDGER_BUILD has unknown switches: {', '.join(sorted(UNKNOWN))}")
+
+compile_args = ["-std=c11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+compile_args += ["-O0", "-g"] if "debug" in SWITCHES else ["-O3"]
+link_args: list[str] = []
+macros = [("CYTHON_TRACE_NOGIL", "1")] if "coverage" in SWITCHES else []
+if "sanitize" in SWITCHES:
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"]
+    compile_args += sanitize
+    link_args += sanitize
+
+parts = [str(path) for folder in ("ledger", "ledger/core") for path in sorted(Path(folder).glob("*.[hp]*")) if path.suffix in {".h", ".pxi", ".pxd"}]
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                "ledger._core",
+                ["ledger/_core.pyx"],
+                include_dirs=["."],
+                depends=parts,
+                libraries=["dl", "pthread"],
+                define_macros=macros,
+                extra_compile_args=compile_args,
+                extra_link_args=link_args,
+            )
+        ],
+        annotate="annotate" in SWITCHES,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": False,
+            "linetrace": "coverage" in SWITCHES,
+        },
+    ),
+)
