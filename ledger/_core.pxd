@@ -128,14 +128,21 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint32_t crc32c
         uint32_t format_version
         uint32_t business_date
-        uint64_t capacity
-        uint64_t key_count
-        uint64_t watermark_seq
-        uint64_t watermark_frame
         uint64_t hash_seed
         uint8_t ledger_id[16]
         uint32_t slots_crc32c
         uint32_t reserved
+        uint32_t part_capacity[64]
+        uint32_t part_keys[64]
+
+    ctypedef struct key_checkpoint:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t reserved
+        uint8_t ledger_id[16]
+        uint64_t watermark_seq
+        uint64_t watermark_frame
 
     ctypedef struct owner_record:
         uint32_t magic
@@ -170,12 +177,14 @@ cdef extern from "ledger/record_layout.h" nogil:
         FRAME_MAGIC
         SEGMENT_MAGIC
         KEY_TABLE_MAGIC
+        KEY_CHECKPOINT_MAGIC
         OWNER_MAGIC
         ENTRIES_PER_BLOCK
         ENTRIES_PER_LEAF
         ACCOUNTS_PER_BLOCK
         SEGMENT_HEADER_BYTES
         KEY_TABLE_HEADER_BYTES
+        KEY_TABLE_PARTS
         PAYLOAD_NONE
         PAYLOAD_RECORD
         PAYLOAD_BATCH

@@ -49,6 +49,7 @@
 #define FRAME_MAGIC 0x4D46504Bu      /* "KPFM" */
 #define SEGMENT_MAGIC 0x47455350u    /* "PSEG" */
 #define KEY_TABLE_MAGIC 0x59454B50u  /* "PKEY" */
+#define KEY_CHECKPOINT_MAGIC 0x504B4350u /* "PCKP" */
 #define OWNER_MAGIC 0x4E574F50u      /* "POWN" */
 
 #define ENTRIES_PER_BLOCK 4096 /* entries under one block digest */
@@ -56,6 +57,7 @@
 #define ACCOUNTS_PER_BLOCK 63  /* 16 + 63 * 64 bytes fill one LMDB overflow page exactly */
 #define SEGMENT_HEADER_BYTES 4096
 #define KEY_TABLE_HEADER_BYTES 4096
+#define KEY_TABLE_PARTS 64 /* a table grows a part at a time, so that no event waits for the whole */
 
 #define PAYLOAD_NONE 0
 #define PAYLOAD_RECORD 1 /* one Kafka record: its bytes after the length varint */
@@ -200,21 +202,30 @@ typedef struct {
   uint64_t seq_and_channel; /* bits 0-47 first seq of the event, 48-62 channel, 63 set where the key failed */
 } key_slot;
 
-/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES; the slots follow. */
+/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES; the slots of part 0, 1, ... follow. */
 typedef struct {
   uint32_t magic;
   uint32_t crc32c; /* of the header from byte 8 on */
   uint32_t format_version;
   uint32_t business_date;
-  uint64_t capacity; /* slots */
-  uint64_t key_count;
-  uint64_t watermark_seq; /* every key of the entries up to here is in the table */
-  uint64_t watermark_frame; /* and of the outcomes up to this frame */
   uint64_t hash_seed;
   uint8_t ledger_id[16];
   uint32_t slots_crc32c;
   uint32_t reserved;
+  uint32_t part_capacity[KEY_TABLE_PARTS]; /* slots */
+  uint32_t part_keys[KEY_TABLE_PARTS];
 } key_table_header;
+
+/* keys/checkpoint: the key table files beside it hold every key up to this point of the journal. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* from byte 8 on */
+  uint32_t format_version;
+  uint32_t reserved;
+  uint8_t ledger_id[16];
+  uint64_t watermark_seq;
+  uint64_t watermark_frame;
+} key_checkpoint;
 
 /* Who may write: mapped by the writer, compared before and after every write. */
 typedef struct {
@@ -246,7 +257,8 @@ LAYOUT_ASSERT(sizeof(account_record) == 64, "account_record");
 LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
 LAYOUT_ASSERT(sizeof(account_slot_record) == 16, "account_slot_record");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
-LAYOUT_ASSERT(sizeof(key_table_header) == 80, "key_table_header");
+LAYOUT_ASSERT(sizeof(key_table_header) == 560, "key_table_header");
+LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");
 LAYOUT_ASSERT(sizeof(owner_record) == 136, "owner_record");
 
 #endif
