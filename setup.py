@@ -24,7 +24,7 @@ if "sanitize" in SWITCHES:
     compile_args += sanitize
     link_args += sanitize
 
-parts = [str(path) for folder in ("ledger", "ledger/core") for path in sorted(Path(folder).glob("*.[hp]*")) if path.suffix in {".h", ".pxi", ".pxd"}]
+parts = [str(path) for path in sorted(Path("ledger").rglob("*")) if path.suffix in {".h", ".pxi", ".pxd"}]
 
 setup(
     ext_modules=cythonize(

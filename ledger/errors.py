@@ -41,7 +41,7 @@ class JournalDamaged(PeakledgerError):
 
 
 class JournalWriteFailed(PeakledgerError):
-    """The operating system refused a write or a flush; the engine has stopped. Numbers: ``segment``, ``byte_offset``, ``errno``."""
+    """The operating system refused a write or flush; the engine has stopped. Numbers: ``segment``, ``byte_offset``, ``errno``."""
 
 
 class KeyTableDamaged(PeakledgerError):

@@ -1,0 +1,74 @@
+# `make help` lists the targets. Everything happens inside this directory: .venv, build, dist, .cache.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+CORE_SOURCES := setup.py $(wildcard ledger/*.pyx ledger/*.pxd ledger/*.h ledger/core/*)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+# --- Environment --------------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+
+$(STAMPS)/runtime: requirements/runtime.txt requirements/build.txt | $(BIN)/python
+	$(PIP_INSTALL) -r requirements/runtime.txt -r requirements/build.txt
+	@touch $@
+
+$(STAMPS)/test: requirements/test.txt | $(STAMPS)/runtime
+	$(PIP_INSTALL) -r requirements/test.txt
+	@touch $@
+
+$(STAMPS)/lint: requirements/lint.txt | $(STAMPS)/runtime
+	$(PIP_INSTALL) -r requirements/lint.txt
+	@touch $@
+
+# The editable install builds the extension as well, so the first run of the rule below it finds nothing to do.
+$(STAMPS)/installed: pyproject.toml $(STAMPS)/runtime
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/extension: $(CORE_SOURCES) | $(STAMPS)/installed
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+.PHONY: develop
+develop: $(STAMPS)/extension ## Make .venv with the command `peakledger` in it, from this tree
+
+# --- Checks -------------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(STAMPS)/extension $(STAMPS)/test ## Run all tests; brings its own Kafka
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/lint ## Check style and types of Python and Cython
+	ruff check .
+	ruff format --check .
+	cython-lint ledger
+	mypy
+
+.PHONY: build
+build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python setup.py --quiet sdist --dist-dir dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: clean
+clean: ## Remove everything that was made, except .venv and .cache
+	rm -rf build dist demo-data *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage ledger/_core.c ledger/_core.html ledger/_core.*.so
+	rm -f $(STAMPS)/extension $(STAMPS)/installed
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
