@@ -1,0 +1,5 @@
+"""What Python sees of the extension module, in the order of its parts."""
+
+# --- core/checksums.pxi -------------------------------------------------------------------------------------------------
+
+def checksum_crc32c(data: bytes | bytearray | memoryview, crc: int = 0) -> int: ...
