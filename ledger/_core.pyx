@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.string cimport memcmp, memcpy, memset  # no-cython-lint: used by the parts
 
+include "core/layouts.pxi"
 include "core/checksums.pxi"
 include "core/record_batches.pxi"
 include "core/decode.pxi"

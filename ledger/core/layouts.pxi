@@ -1,0 +1,35 @@
+# Layouts: what the C compiler made of the records of record_layout.h, as a table for Python. Owns RECORD_LAYOUTS, uses nothing.
+
+cdef dict _record_layouts():
+    cdef packed_event event
+    cdef journal_entry entry
+    cdef outcome_record outcome
+    cdef digest_record digest
+    cdef frame_header frame
+    cdef segment_header segment
+    cdef account_record account
+    cdef account_block_header account_block
+    cdef account_slot_record account_slot
+    cdef key_slot key
+    cdef key_table_header key_table
+    cdef key_checkpoint checkpoint
+    cdef owner_record owner
+    return {
+        "packed_event": memoryview(<packed_event[:1]>&event),
+        "journal_entry": memoryview(<journal_entry[:1]>&entry),
+        "outcome_record": memoryview(<outcome_record[:1]>&outcome),
+        "digest_record": memoryview(<digest_record[:1]>&digest),
+        "frame_header": memoryview(<frame_header[:1]>&frame),
+        "segment_header": memoryview(<segment_header[:1]>&segment),
+        "account_record": memoryview(<account_record[:1]>&account),
+        "account_block_header": memoryview(<account_block_header[:1]>&account_block),
+        "account_slot_record": memoryview(<account_slot_record[:1]>&account_slot),
+        "key_slot": memoryview(<key_slot[:1]>&key),
+        "key_table_header": memoryview(<key_table_header[:1]>&key_table),
+        "key_checkpoint": memoryview(<key_checkpoint[:1]>&checkpoint),
+        "owner_record": memoryview(<owner_record[:1]>&owner),
+    }
+
+
+# By the name of the record: its bytes, and its fields as the buffer protocol (PEP 3118) writes them.
+RECORD_LAYOUTS = {name: (view.itemsize, view.format) for name, view in _record_layouts().items()}
