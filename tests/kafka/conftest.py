@@ -1,0 +1,28 @@
+"""What the tests against a real Apache Kafka share: one broker for the whole run, a new topic for each test."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.kafka.broker import Broker
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[Broker]:
+    """A running broker; a test that kills it must start it again."""
+    broker = Broker().start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def new_topic(kafka_broker: Broker) -> Callable[..., str]:
+    """Creates a topic with a name of its own: ``new_topic(partitions=1, settings=None)`` returns the name."""
+
+    def create(partitions: int = 1, settings: dict[str, str] | None = None) -> str:
+        return kafka_broker.create_topic(f"events-{next(_numbers)}", partitions, settings)
+
+    return create
