@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Declarations of the extension module: stored records, then what each part under core/ owns, in the order of _core.pyx."""
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "ledger/record_layout.h" nogil:
@@ -197,6 +198,70 @@ cdef extern from "ledger/core/crc32c.h" nogil:
 # --- core/record_batches.pxi --------------------------------------------------------------------------------------------
 
 # --- core/decode.pxi ----------------------------------------------------------------------------------------------------
+
+# The numbers of ledger.outcomes.OutcomeCode; a test holds the two against each other.
+cdef enum outcome_code:
+    OUTCOME_APPLIED = 0
+    OUTCOME_EXISTS = 1
+    OUTCOME_CORRUPT_BATCH = 10
+    OUTCOME_VALUE_MISSING = 11
+    OUTCOME_ENCODING_UNKNOWN = 12
+    OUTCOME_PACKED_MALFORMED = 13
+    OUTCOME_JSON_MALFORMED = 14
+    OUTCOME_MSGPACK_MALFORMED = 15
+    OUTCOME_FIELD_DUPLICATED = 16
+    OUTCOME_EVENT_TYPE_UNKNOWN = 17
+    OUTCOME_FIELD_UNKNOWN = 18
+    OUTCOME_FIELD_MISSING = 19
+    OUTCOME_FIELD_TYPE_WRONG = 20
+    OUTCOME_CHANNEL_UNKNOWN = 31
+    OUTCOME_BUSINESS_DATE_INVALID = 32
+    OUTCOME_VALUE_DATE_INVALID = 33
+    OUTCOME_SERIAL_MALFORMED = 34
+    OUTCOME_HOUSEHOLD_NOT_13_DIGITS = 35
+    OUTCOME_AMOUNT_NOT_POSITIVE = 36
+    OUTCOME_AMOUNT_TOO_GREAT = 37
+    OUTCOME_OUTLET_MALFORMED = 38
+    OUTCOME_PERIOD_INVALID = 39
+    OUTCOME_DUE_DATE_INVALID = 40
+    OUTCOME_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID = 137
+    OUTCOME_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID = 138
+    OUTCOME_EXISTS_WITH_DIFFERENT_AMOUNT = 139
+    OUTCOME_EXISTS_WITH_DIFFERENT_OUTLET = 141
+    OUTCOME_EXISTS_WITH_DIFFERENT_PERIOD = 142
+    OUTCOME_EXISTS_WITH_DIFFERENT_DUE_DATE = 143
+    OUTCOME_EXISTS_WITH_DIFFERENT_VALUE_DATE = 144
+    OUTCOME_EXISTS_WITH_DIFFERENT_CODE = 145
+    OUTCOME_ID_ALREADY_FAILED = 168
+    OUTCOME_OVERFLOWS_DEBITS_POSTED = 149
+    OUTCOME_OVERFLOWS_CREDITS_POSTED = 150
+    OUTCOME_BUSINESS_DATE_CLOSED = 200
+    OUTCOME_BUSINESS_DATE_IN_FUTURE = 201
+
+cdef enum:
+    DECODE_SLOW = 0xFFFF        # decode_event leaves this value to decode_event_slow
+    CHANNEL_NAME_BYTES = 32
+    CHANNEL_NAME_SLOTS = 1024
+    RENDERED_SERIAL_BYTES = 36  # the longest text of a serial
+
+cdef struct channel_profile:
+    uint8_t serial_form         # SERIAL_FORM_*; 0: there is no such channel
+    uint8_t event_type          # the one type that the channel publishes
+    uint8_t name_bytes
+    char name[CHANNEL_NAME_BYTES]
+
+cdef struct channel_table:
+    channel_profile profiles[256]               # by channel code
+    uint8_t code_by_name[CHANNEL_NAME_SLOTS]    # open addressing; 0 empty
+    PyObject *channels                          # owned: the tuple that the table was filled from
+
+cdef int channel_table_fill(channel_table *table, object channels) except -1
+cdef void channel_table_clear(channel_table *table) noexcept
+cdef uint16_t channel_by_name(const channel_table *table, const char *name, size_t name_bytes) noexcept nogil
+cdef uint16_t decode_event(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+) noexcept nogil
+cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil
 
 # --- core/journal.pxi ---------------------------------------------------------------------------------------------------
 

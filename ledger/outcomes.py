@@ -20,12 +20,14 @@ class OutcomeCode(IntEnum):
     json_malformed = 14
     msgpack_malformed = 15
     field_duplicated = 16
-    field_unknown = 17
-    field_missing = 18
-    field_type_wrong = 19
+
+    # The event has not the fields of its type.
+    event_type_unknown = 17
+    field_unknown = 18
+    field_missing = 19
+    field_type_wrong = 20
 
     # The bytes are an event whose fields cannot be.
-    event_type_unknown = 30
     channel_unknown = 31
     business_date_invalid = 32
     value_date_invalid = 33
@@ -73,23 +75,23 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.value_missing: "the record has no value (a tombstone) or an empty one",
     OutcomeCode.encoding_unknown: "the first byte is neither JSON, MessagePack nor the packed layout",
     OutcomeCode.packed_malformed: "a packed event has the wrong length, or bytes set that must be zero",
-    OutcomeCode.json_malformed: "not valid JSON, or nested too deep",
-    OutcomeCode.msgpack_malformed: "not valid MessagePack, or nested too deep",
+    OutcomeCode.json_malformed: "not one flat JSON object in UTF-8 of at most 65,536 bytes",
+    OutcomeCode.msgpack_malformed: "not one flat MessagePack map or array of at most 65,536 bytes",
     OutcomeCode.field_duplicated: "a field stands in the event twice",
+    OutcomeCode.event_type_unknown: "the event type is not known",
     OutcomeCode.field_unknown: "the event has a field that its type does not have",
     OutcomeCode.field_missing: "a required field is missing",
     OutcomeCode.field_type_wrong: "a field has a value of the wrong type",
-    OutcomeCode.event_type_unknown: "the event type is not known",
     OutcomeCode.channel_unknown: "the channel is not known, or does not publish this type of event",
-    OutcomeCode.business_date_invalid: "the business date does not exist",
-    OutcomeCode.value_date_invalid: "the value date does not exist",
+    OutcomeCode.business_date_invalid: "the business date does not exist, or lies outside 1970-01-02 to 2149-06-06",
+    OutcomeCode.value_date_invalid: "the value date does not exist, or lies outside 1970-01-02 to 2149-06-06",
     OutcomeCode.serial_malformed: "the serial is not in the form of its channel",
     OutcomeCode.household_not_13_digits: "the household number does not have 13 digits",
     OutcomeCode.amount_not_positive: "the amount is zero or negative",
     OutcomeCode.amount_too_great: "the amount does not fit 63 bits",
-    OutcomeCode.outlet_malformed: "the outlet number is not 1 to 18 digits",
-    OutcomeCode.period_invalid: "the billing period is not a month",
-    OutcomeCode.due_date_invalid: "the due date does not exist",
+    OutcomeCode.outlet_malformed: "the outlet number is not 1 to 18 digits, or is zero",
+    OutcomeCode.period_invalid: "the billing period is not a month from 1970-01 to 2149-12",
+    OutcomeCode.due_date_invalid: "the due date does not exist, or lies outside 1970-01-02 to 2149-06-06",
     OutcomeCode.exists_with_different_debit_account_id: "the key is known with another debit account",
     OutcomeCode.exists_with_different_credit_account_id: "the key is known with another credit account",
     OutcomeCode.exists_with_different_amount: "the key is known with another amount",

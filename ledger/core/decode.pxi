@@ -1,1 +1,227 @@
-# decode: what it owns and what it uses
+# From the bytes of an event to a packed_event, with all checks that need no ledger state.
+# Owns channel_table and the packed encoding; decode_text.pxi has JSON and MessagePack. Uses ledger.events for what is unusual.
+#
+# decode_event accepts what is plainly right and refuses wrong packed events. All else it leaves to decode_event_slow, which asks
+# ledger.events.decode_event: so one place defines what a refusal is, and the two can never disagree.
+
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+
+from ledger.errors import ConfigurationError
+
+cdef enum:
+    HIGHEST_PERIOD = 214912
+    LOWEST_PERIOD = 197001
+    HIGHEST_DATE = 0xFFFF
+
+cdef extern from * nogil:
+    """
+    #define HOUSEHOLD_LIMIT 10000000000000u
+    #define OUTLET_LIMIT 1000000000000000000u
+    #define NIBBLE_ONES 0x1111111111111111u
+    #define ALL_ONES 0xFFFFFFFFFFFFFFFFu
+    #define HASH_MULTIPLIER 0x9E3779B97F4A7C15u
+    """
+    const uint64_t HOUSEHOLD_LIMIT, OUTLET_LIMIT, NIBBLE_ONES, ALL_ONES, HASH_MULTIPLIER
+    uint64_t __builtin_bswap64(uint64_t value)
+
+
+cdef inline size_t name_slot(const char *name, size_t name_bytes) noexcept nogil:
+    cdef uint64_t head = 0
+    memcpy(&head, name, name_bytes if name_bytes < 8 else 8)
+    if name_bytes > 8:
+        head ^= <uint64_t> <uint8_t> name[name_bytes - 1] << 32
+    return (head + name_bytes) * HASH_MULTIPLIER >> 54
+
+
+cdef uint16_t channel_by_name(const channel_table *table, const char *name, size_t name_bytes) noexcept nogil:
+    """Return the code of the channel with this name; 0 where there is none."""
+    cdef const channel_profile *profile
+    cdef size_t slot
+    if not 0 < name_bytes <= CHANNEL_NAME_BYTES:
+        return 0
+    slot = name_slot(name, name_bytes)
+    while table.code_by_name[slot]:
+        profile = &table.profiles[table.code_by_name[slot]]
+        if profile.name_bytes == name_bytes and memcmp(profile.name, name, name_bytes) == 0:
+            return table.code_by_name[slot]
+        slot = (slot + 1) % CHANNEL_NAME_SLOTS
+    return 0
+
+
+cdef int channel_table_fill(channel_table *table, object channels) except -1:
+    """Fill a zeroed or filled table from an iterable of ledger.channels.Channel. channel_table_clear gives it back."""
+    cdef channel_profile *profile
+    cdef tuple kept = tuple(channels)
+    cdef bytes name
+    cdef size_t slot
+    channel_table_clear(table)
+    for channel in kept:
+        name = channel.name.encode()
+        if not 0 < channel.code < 256 or not 0 < len(name) <= CHANNEL_NAME_BYTES:
+            raise ConfigurationError("a channel's code is 1 to 255 and its name 1 to 32 bytes", code=channel.code, name=channel.name)
+        profile = &table.profiles[<uint8_t> channel.code]
+        if profile.serial_form or channel_by_name(table, name, len(name)):
+            raise ConfigurationError("two channels have the same code or name", code=channel.code, name=channel.name)
+        profile.serial_form = channel.serial_form
+        profile.event_type = EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT
+        profile.name_bytes = <uint8_t> len(name)
+        memcpy(profile.name, <const char *> name, len(name))
+        slot = name_slot(name, len(name))
+        while table.code_by_name[slot]:
+            slot = (slot + 1) % CHANNEL_NAME_SLOTS
+        table.code_by_name[slot] = channel.code
+    table.channels = <PyObject *> kept
+    Py_INCREF(kept)
+    return 0
+
+
+cdef void channel_table_clear(channel_table *table) noexcept:
+    """Make the table empty and let go of what it was filled from."""
+    cdef PyObject *channels = table.channels
+    memset(table, 0, sizeof(channel_table))
+    Py_XDECREF(channels)
+
+
+cdef inline uint64_t nibbles_of_fill(uint64_t nibbles) noexcept nogil:
+    """Return 0xF for each nibble that is 0xF and 0 for each digit; a value that is no tail of 0xF where a nibble is neither."""
+    cdef uint64_t above_9 = nibbles >> 3 & (nibbles >> 2 | nibbles >> 1) & NIBBLE_ONES
+    cdef uint64_t fill = nibbles & nibbles >> 1 & nibbles >> 2 & nibbles >> 3 & NIBBLE_ONES
+    return fill * 15 if above_9 == fill else <uint64_t> 1 << 63
+
+
+cdef inline bint digits_serial_is_right(const uint8_t *serial) noexcept nogil:
+    """Whether the nibbles are 1 to 32 decimal digits, then 0xF up to the end."""
+    cdef uint64_t high, low
+    memcpy(&high, serial, 8)
+    memcpy(&low, serial + 8, 8)
+    high = nibbles_of_fill(__builtin_bswap64(high))
+    low = nibbles_of_fill(__builtin_bswap64(low))
+    if high == 0:
+        return low & low + 1 == 0
+    return high & high + 1 == 0 and high != ALL_ONES and low == ALL_ONES
+
+
+cdef inline bint ascii_serial_is_right(const uint8_t *serial) noexcept nogil:
+    """Whether the bytes are printable without space, then zero up to the end."""
+    cdef int at = 0
+    while at < 16 and 0x21 <= serial[at] <= 0x7E:
+        at += 1
+    if at == 0:
+        return False
+    while at < 16 and serial[at] == 0:
+        at += 1
+    return at == 16
+
+
+cdef inline bint serial_is_right(const uint8_t *serial, int form) noexcept nogil:
+    """Whether 16 bytes are a serial of the form. All zero bytes never are: they mean that no serial is known."""
+    cdef uint64_t low, high
+    memcpy(&low, serial, 8)
+    memcpy(&high, serial + 8, 8)
+    if low | high == 0:
+        return False
+    if form == SERIAL_FORM_DIGITS:
+        return digits_serial_is_right(serial)
+    if form == SERIAL_FORM_ASCII:
+        return ascii_serial_is_right(serial)
+    return form == SERIAL_FORM_UUID
+
+
+cdef inline bint period_is_right(uint32_t period) noexcept nogil:
+    return LOWEST_PERIOD <= period <= HIGHEST_PERIOD and 1 <= period % 100 <= 12
+
+
+cdef inline uint64_t bit_if(bint problem, int code) noexcept nogil:
+    return <uint64_t> problem << code
+
+
+cdef inline uint64_t packed_problems(const packed_event *event, const channel_profile *profile) noexcept nogil:
+    """What is wrong with a packed event: a bit for each outcome code; the lowest is the refusal."""
+    cdef uint64_t problems = 0, due_date = event.detail >> 32
+    problems |= bit_if(event.event_type != EVENT_TYPE_BILL and event.event_type != EVENT_TYPE_PAYMENT, OUTCOME_EVENT_TYPE_UNKNOWN)
+    problems |= bit_if(profile.event_type != event.event_type, OUTCOME_CHANNEL_UNKNOWN)
+    problems |= bit_if(event.business_date == 0, OUTCOME_BUSINESS_DATE_INVALID)
+    problems |= bit_if(event.value_date == 0, OUTCOME_VALUE_DATE_INVALID)
+    problems |= bit_if(not serial_is_right(event.serial, profile.serial_form), OUTCOME_SERIAL_MALFORMED)
+    problems |= bit_if(event.household >= HOUSEHOLD_LIMIT, OUTCOME_HOUSEHOLD_NOT_13_DIGITS)
+    problems |= bit_if(event.amount_fen <= 0, OUTCOME_AMOUNT_NOT_POSITIVE)
+    if event.event_type == EVENT_TYPE_PAYMENT:
+        problems |= bit_if(event.detail >= OUTLET_LIMIT, OUTCOME_OUTLET_MALFORMED)
+    else:
+        problems |= bit_if(not period_is_right(<uint32_t> event.detail), OUTCOME_PERIOD_INVALID)
+        problems |= bit_if(due_date == 0 or due_date > HIGHEST_DATE, OUTCOME_DUE_DATE_INVALID)
+    return problems
+
+
+cdef uint16_t refuse_packed(packed_event *event, const channel_profile *profile, uint64_t problems) noexcept nogil:
+    """Leave of a refused event what is known of its key and its type; return the code of the first problem."""
+    cdef packed_event known
+    cdef uint16_t code = 0
+    memset(&known, 0, sizeof(packed_event))
+    if not problems >> OUTCOME_EVENT_TYPE_UNKNOWN & 1:
+        known.event_type = event.event_type
+    known.business_date = event.business_date
+    if profile.serial_form:
+        known.channel = event.channel
+        if not problems >> OUTCOME_SERIAL_MALFORMED & 1:
+            memcpy(known.serial, event.serial, 16)
+    event[0] = known
+    while not problems >> code & 1:
+        code += 1
+    return code
+
+
+cdef inline uint16_t decode_packed(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+) noexcept nogil:
+    cdef const channel_profile *profile
+    cdef uint64_t reserved[2]
+    cdef uint64_t problems
+    if value_bytes != sizeof(packed_event):
+        memset(event, 0, sizeof(packed_event))
+        return OUTCOME_PACKED_MALFORMED
+    memcpy(event, value, sizeof(packed_event))
+    memcpy(reserved, event.reserved, 16)
+    if reserved[0] | reserved[1]:
+        memset(event, 0, sizeof(packed_event))
+        return OUTCOME_PACKED_MALFORMED
+    profile = &channels.profiles[event.channel if event.channel < 256 else 0]
+    problems = packed_problems(event, profile)
+    return refuse_packed(event, profile, problems) if problems else 0
+
+
+cdef uint16_t decode_event(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+) noexcept nogil:
+    """Decode the value of a record, -1 bytes for none.
+
+    0: the event is whole and right. A refusal: only the event's type and the parts of its key are filled, as far as they are known.
+    DECODE_SLOW: the caller takes the GIL and calls decode_event_slow; the event is undefined.
+    """
+    if value_bytes <= 0:
+        memset(event, 0, sizeof(packed_event))
+        return OUTCOME_VALUE_MISSING
+    if value[0] == PACKED_EVENT_VERSION:
+        return decode_packed(value, value_bytes, channels, event)
+    return DECODE_SLOW
+
+
+cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil:
+    """Write the text of a serial, at most RENDERED_SERIAL_BYTES and without a zero at the end; return its length."""
+    cdef const char *digits = b"0123456789abcdef"
+    cdef int at, length = 0, nibble
+    if form == SERIAL_FORM_ASCII:
+        while length < 16 and serial[length]:
+            out[length] = <char> serial[length]
+            length += 1
+        return length
+    for at in range(32):
+        nibble = serial[at >> 1] >> (0 if at & 1 else 4) & 0xF
+        if form == SERIAL_FORM_DIGITS and nibble > 9:
+            break
+        if form == SERIAL_FORM_UUID and (at == 8 or at == 12 or at == 16 or at == 20):
+            out[length] = c'-'
+            length += 1
+        out[length] = digits[nibble]
+        length += 1
+    return length
