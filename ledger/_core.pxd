@@ -2,7 +2,7 @@
 """Declarations of the extension module: stored records, then what each part under core/ owns, in the order of _core.pyx."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "ledger/record_layout.h" nogil:
     ctypedef struct packed_event:
@@ -194,8 +194,72 @@ cdef extern from "ledger/record_layout.h" nogil:
 
 cdef extern from "ledger/core/crc32c.h" nogil:
     uint32_t crc32c(uint32_t crc, const void *data, size_t length)
+    uint32_t crc32c_portable(uint32_t state, const uint8_t *data, size_t length)
 
 # --- core/record_batches.pxi --------------------------------------------------------------------------------------------
+
+cdef enum:
+    WALK_MORE = 0
+    WALK_END = 1
+    WALK_CORRUPT_CRC = 2
+    WALK_TRUNCATED = 3
+    WALK_MALFORMED = 4
+    WALK_COMPRESSED = 5
+    WALK_MAGIC_UNKNOWN = 6
+
+cdef struct record_view:
+    const uint8_t *value
+    int64_t value_bytes
+    int64_t offset
+    int64_t timestamp_ms
+    const uint8_t *body
+    int64_t body_bytes
+
+cdef struct batch_header:
+    int64_t base_offset
+    int64_t batch_bytes
+    int magic
+    uint32_t crc
+    uint16_t attributes
+    int32_t last_offset_delta
+    int64_t base_timestamp_ms
+    int64_t max_timestamp_ms
+    int64_t producer_id
+    int16_t producer_epoch
+    int32_t base_sequence
+    int32_t record_count
+
+cdef struct record_fields:
+    int64_t timestamp_delta
+    int64_t offset_delta
+    const uint8_t *key
+    int64_t key_bytes
+    const uint8_t *value
+    int64_t value_bytes
+
+cdef struct batch_walker:
+    const uint8_t *data
+    size_t length
+    size_t next_batch
+    int64_t first_offset
+    const uint8_t *record
+    const uint8_t *batch_end
+    int32_t record_count
+    int32_t records_left
+    int32_t last_offset_delta
+    int64_t previous_delta
+    int64_t timestamp_ms
+    int64_t timestamp_delta_mask
+    uint64_t control_batches
+    int status
+    int64_t base_offset
+    uint64_t byte_offset
+    uint32_t expected
+    uint32_t found
+
+cdef void walker_open(batch_walker *w, const uint8_t *data, size_t length, int64_t first_offset) noexcept nogil
+cdef int walker_fill(batch_walker *w, record_view *records, int capacity) noexcept nogil
+cdef object walk_error(const batch_walker *w)
 
 # --- core/decode.pxi ----------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """What Python sees of the extension module, in the order of its parts."""
 
+from typing import NamedTuple
+
 # --- core/layouts.pxi ---------------------------------------------------------------------------------------------------
 
 RECORD_LAYOUTS: dict[str, tuple[int, str]]
@@ -7,3 +9,27 @@ RECORD_LAYOUTS: dict[str, tuple[int, str]]
 # --- core/checksums.pxi -------------------------------------------------------------------------------------------------
 
 def checksum_crc32c(data: bytes | bytearray | memoryview, crc: int = 0) -> int: ...
+def checksum_crc32c_portable(data: bytes | bytearray | memoryview, crc: int = 0) -> int: ...
+
+# --- core/record_batches.pxi --------------------------------------------------------------------------------------------
+
+class BatchOverview(NamedTuple):
+    byte_offset: int
+    batch_bytes: int
+    base_offset: int
+    last_offset: int
+    record_count: int
+    codec: int
+    control: bool
+    transactional: bool
+    max_timestamp_ms: int
+    crc_ok: bool
+
+def parse_record_body(
+    body: bytes | bytearray | memoryview,
+) -> tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]: ...
+def walk_batches(
+    data: bytes | bytearray | memoryview, first_offset: int = 0
+) -> list[tuple[int, int, bytes | None, bytes | None]]: ...
+def count_records(data: bytes | bytearray | memoryview, first_offset: int = 0) -> int: ...
+def batches_overview(data: bytes | bytearray | memoryview) -> list[BatchOverview]: ...

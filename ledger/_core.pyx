@@ -1,6 +1,6 @@
 """The engine: one extension module, its parts in the order in which an event passes them."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.string cimport memcmp, memcpy, memset  # no-cython-lint: used by the parts
 
 include "core/layouts.pxi"

@@ -1,1 +1,381 @@
-# record_batches: what it owns and what it uses
+# Record batches: reads Kafka's record batch format, version 2, as a broker hands it over. Owns the walker; uses crc32c.h.
+#
+# Any bytes may come in. Nothing outside the given bytes is read, a batch gives out no record before its CRC-32C has been found
+# right, and where the walk stops the walker says why (status), in which batch (base_offset), where (byte_offset, from the start
+# of the data) and by which numbers (expected, found).
+
+from libc.stdint cimport INT64_MAX
+
+from typing import NamedTuple
+
+from ledger.errors import CorruptBatch
+
+cdef enum:
+    LENGTH_AT = 8  # byte offsets within a batch
+    BYTES_BEFORE_LENGTH_COUNTS = 12
+    MAGIC_AT = 16
+    CRC_AT = 17
+    ATTRIBUTES_AT = 21  # the CRC covers everything from here on
+    LAST_OFFSET_DELTA_AT = 23
+    BASE_TIMESTAMP_AT = 27
+    MAX_TIMESTAMP_AT = 35
+    PRODUCER_ID_AT = 43
+    PRODUCER_EPOCH_AT = 51
+    BASE_SEQUENCE_AT = 53
+    RECORD_COUNT_AT = 57
+    BATCH_HEADER_BYTES = 61
+
+    BATCH_MAGIC = 2
+    CODEC_MASK = 0x07
+    LOG_APPEND_TIME = 0x08
+    TRANSACTIONAL = 0x10
+    CONTROL = 0x20
+
+    WALK_CHUNK = 256  # records that a Python-level walk takes at a time
+
+
+class BatchOverview(NamedTuple):
+    """One record batch, by its header."""
+
+    byte_offset: int
+    batch_bytes: int
+    base_offset: int
+    last_offset: int
+    record_count: int
+    codec: int
+    control: bool
+    transactional: bool
+    max_timestamp_ms: int
+    crc_ok: bool
+
+
+cdef inline uint64_t big_endian(const uint8_t *at, int size) noexcept nogil:
+    cdef uint64_t number = 0
+    cdef int i
+    for i in range(size):
+        number = number << 8 | at[i]
+    return number
+
+
+cdef inline void read_batch_header(const uint8_t *at, batch_header *header) noexcept nogil:
+    header.base_offset = <int64_t>big_endian(at, 8)
+    header.batch_bytes = <int64_t><int32_t>big_endian(at + LENGTH_AT, 4) + BYTES_BEFORE_LENGTH_COUNTS
+    header.magic = at[MAGIC_AT]
+    header.crc = <uint32_t>big_endian(at + CRC_AT, 4)
+    header.attributes = <uint16_t>big_endian(at + ATTRIBUTES_AT, 2)
+    header.last_offset_delta = <int32_t>big_endian(at + LAST_OFFSET_DELTA_AT, 4)
+    header.base_timestamp_ms = <int64_t>big_endian(at + BASE_TIMESTAMP_AT, 8)
+    header.max_timestamp_ms = <int64_t>big_endian(at + MAX_TIMESTAMP_AT, 8)
+    header.producer_id = <int64_t>big_endian(at + PRODUCER_ID_AT, 8)
+    header.producer_epoch = <int16_t>big_endian(at + PRODUCER_EPOCH_AT, 2)
+    header.base_sequence = <int32_t>big_endian(at + BASE_SEQUENCE_AT, 4)
+    header.record_count = <int32_t>big_endian(at + RECORD_COUNT_AT, 4)
+
+
+cdef inline uint32_t batch_crc(const uint8_t *at, int64_t batch_bytes) noexcept nogil:
+    return crc32c(0, at + ATTRIBUTES_AT, <size_t>(batch_bytes - ATTRIBUTES_AT))
+
+
+cdef const uint8_t *long_varint(const uint8_t *at, const uint8_t *end, int64_t *value) noexcept nogil:
+    cdef uint64_t bits = 0
+    cdef int shift = 0
+    while at < end and shift < 64:
+        bits |= <uint64_t>(at[0] & 0x7F) << shift
+        if at[0] < 0x80:
+            value[0] = <int64_t>(bits >> 1 ^ (0 - (bits & 1)))
+            return at + 1
+        at += 1
+        shift += 7
+    return NULL
+
+
+cdef inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, int64_t *value) noexcept nogil:
+    """Read a zigzag number of up to 64 bits; return where it ends, NULL where it does not within ``end``."""
+    cdef uint64_t bits
+    if end - at < 2:
+        return long_varint(at, end, value)
+    bits = at[0]
+    if bits >= 0x80:
+        if at[1] >= 0x80:
+            return long_varint(at, end, value)
+        bits = (bits & 0x7F) | <uint64_t>at[1] << 7
+        at += 1
+    value[0] = <int64_t>(bits >> 1 ^ (0 - (bits & 1)))
+    return at + 1
+
+
+cdef inline const uint8_t *read_bytes(
+    const uint8_t *at, const uint8_t *end, const uint8_t **bytes_at, int64_t *size
+) noexcept nogil:
+    """Read a length, -1 for none, and that many bytes; return where they end, NULL where they do not within ``end``."""
+    at = read_varint(at, end, size)
+    if at == NULL or size[0] < -1 or size[0] > end - at:
+        return NULL
+    bytes_at[0] = at
+    return at + size[0] if size[0] > 0 else at
+
+
+cdef bint headers_are_sound(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    cdef const uint8_t *field
+    cdef int64_t count, size
+    at = read_varint(at, end, &count)
+    if at == NULL or count < 0:
+        return False
+    while count > 0:
+        at = read_bytes(at, end, &field, &size)
+        if at == NULL or size < 0:
+            return False
+        at = read_bytes(at, end, &field, &size)
+        if at == NULL:
+            return False
+        count -= 1
+    return at == end
+
+
+cdef inline const uint8_t *read_fields(const uint8_t *at, const uint8_t *end, record_fields *fields) noexcept nogil:
+    """Read a record from behind its length; return where its headers begin, NULL where it is malformed or they are."""
+    at = read_varint(at + 1, end, &fields.timestamp_delta)
+    if at == NULL:
+        return NULL
+    at = read_varint(at, end, &fields.offset_delta)
+    if at == NULL:
+        return NULL
+    at = read_bytes(at, end, &fields.key, &fields.key_bytes)
+    if at == NULL:
+        return NULL
+    at = read_bytes(at, end, &fields.value, &fields.value_bytes)
+    if at == NULL:
+        return NULL
+    if end - at == 1 and at[0] == 0:
+        return at
+    return at if headers_are_sound(at, end) else NULL
+
+
+cdef void walker_open(batch_walker *w, const uint8_t *data, size_t length, int64_t first_offset) noexcept nogil:
+    memset(w, 0, sizeof(batch_walker))
+    w.data = data
+    w.length = length
+    w.first_offset = first_offset
+
+
+cdef int stop_walk(batch_walker *w, int status, uint32_t expected, uint32_t found) noexcept nogil:
+    w.status = status
+    w.expected = expected
+    w.found = found
+    return 0
+
+
+cdef int open_batch(batch_walker *w) noexcept nogil:
+    """Check the next batch as a whole and make its first record the next one. Return 0, and status, where there is none."""
+    cdef const uint8_t *at = w.data + w.next_batch
+    cdef size_t left = w.length - w.next_batch
+    cdef batch_header header
+    cdef uint32_t crc
+    w.byte_offset = w.next_batch
+    if left == 0:
+        return stop_walk(w, WALK_END, 0, 0)
+    w.base_offset = <int64_t>big_endian(at, 8) if left >= 8 else -1
+    if left > MAGIC_AT and at[MAGIC_AT] != BATCH_MAGIC:
+        return stop_walk(w, WALK_MAGIC_UNKNOWN, BATCH_MAGIC, at[MAGIC_AT])
+    if left < BATCH_HEADER_BYTES:
+        return stop_walk(w, WALK_TRUNCATED, BATCH_HEADER_BYTES, <uint32_t>left)
+    read_batch_header(at, &header)
+    if header.batch_bytes < BATCH_HEADER_BYTES:
+        return stop_walk(w, WALK_MALFORMED, BATCH_HEADER_BYTES, <uint32_t>header.batch_bytes)
+    if <size_t>header.batch_bytes > left:
+        return stop_walk(w, WALK_TRUNCATED, <uint32_t>header.batch_bytes, <uint32_t>left)
+    crc = batch_crc(at, header.batch_bytes)
+    if crc != header.crc:
+        return stop_walk(w, WALK_CORRUPT_CRC, header.crc, crc)
+    if header.record_count < 0 or header.last_offset_delta < 0:
+        return stop_walk(w, WALK_MALFORMED, 0, <uint32_t>min(header.record_count, header.last_offset_delta))
+    if header.base_offset < 0 or header.base_offset > INT64_MAX - header.last_offset_delta - 1:
+        return stop_walk(w, WALK_MALFORMED, 0, <uint32_t>(header.base_offset >> 32))
+    if header.attributes & CODEC_MASK and not header.attributes & CONTROL:
+        return stop_walk(w, WALK_COMPRESSED, 0, header.attributes & CODEC_MASK)
+    w.next_batch += header.batch_bytes
+    w.record = at + BATCH_HEADER_BYTES
+    w.batch_end = at + header.batch_bytes
+    w.record_count = w.records_left = header.record_count
+    w.last_offset_delta = header.last_offset_delta
+    w.previous_delta = -1
+    w.timestamp_ms = header.max_timestamp_ms if header.attributes & LOG_APPEND_TIME else header.base_timestamp_ms
+    w.timestamp_delta_mask = 0 if header.attributes & LOG_APPEND_TIME else -1
+    if header.attributes & CONTROL:
+        w.control_batches += 1
+        w.record = w.batch_end
+        w.records_left = 0
+    return 1
+
+
+cdef int read_records(batch_walker *w, record_view *records, int capacity) noexcept nogil:
+    """Read records of the open batch; return how many. Stops the walk at a malformed one."""
+    cdef const uint8_t *at = w.record
+    cdef const uint8_t *body
+    cdef record_view *record = records
+    cdef int64_t previous_delta = w.previous_delta
+    cdef int64_t body_bytes
+    cdef record_fields fields
+    cdef int left = min(w.records_left, capacity)
+    while left > 0:
+        body = read_varint(at, w.batch_end, &body_bytes)
+        if body == NULL or body_bytes < 1 or body_bytes > w.batch_end - body:
+            break
+        if read_fields(body, body + body_bytes, &fields) == NULL:
+            break
+        if fields.offset_delta <= previous_delta or fields.offset_delta > w.last_offset_delta:
+            break
+        at = body + body_bytes
+        left -= 1
+        w.records_left -= 1
+        previous_delta = fields.offset_delta
+        record.value = fields.value
+        record.value_bytes = fields.value_bytes
+        record.offset = w.base_offset + fields.offset_delta
+        record.timestamp_ms = <int64_t>(<uint64_t>w.timestamp_ms + <uint64_t>(fields.timestamp_delta & w.timestamp_delta_mask))
+        record.body = body
+        record.body_bytes = body_bytes
+        record += record.offset >= w.first_offset
+    if left > 0:
+        stop_walk(w, WALK_MALFORMED, w.record_count, w.record_count - w.records_left)
+        w.byte_offset = at - w.data
+    w.record = at
+    w.previous_delta = previous_delta
+    return <int>(record - records)
+
+
+cdef int walker_fill(batch_walker *w, record_view *records, int capacity) noexcept nogil:
+    """Give out the next records, at most ``capacity``; return how many. 0: the walk is over, and ``w.status`` says how.
+
+    A malformed record behind a right CRC is its producer's doing: the records of its batch before it have been given out.
+    """
+    cdef int count = 0
+    while count < capacity and w.status == WALK_MORE:
+        if w.records_left > 0:
+            count += read_records(w, records + count, capacity - count)
+        elif w.record != w.batch_end:
+            stop_walk(w, WALK_MALFORMED, w.record_count, w.record_count + 1)
+            w.byte_offset = w.record - w.data
+        else:
+            open_batch(w)
+    return count
+
+
+_WALK_SENTENCES = {
+    WALK_CORRUPT_CRC: "A record batch does not have the CRC-32C that its header names",
+    WALK_TRUNCATED: "A record batch ends before its length",
+    WALK_MALFORMED: "A record batch is malformed",
+    WALK_COMPRESSED: "A record batch is compressed where plain ones are expected",
+    WALK_MAGIC_UNKNOWN: "A record batch is of another version of the format",
+}
+
+
+cdef object walk_error(const batch_walker *w):
+    """Return the ``CorruptBatch`` that says why the walk stopped, None where it did not stop or came to its end."""
+    if w.status not in _WALK_SENTENCES:
+        return None
+    return CorruptBatch(
+        _WALK_SENTENCES[w.status], base_offset=w.base_offset, byte_offset=w.byte_offset, expected=w.expected, found=w.found
+    )
+
+
+cdef object bytes_or_none(const uint8_t *at, int64_t size):
+    return None if size < 0 else <bytes>at[:size]
+
+
+def parse_record_body(const uint8_t[::1] body not None):
+    """Return ``(key, value, headers)`` of one record, given its bytes after the length varint.
+
+    Key, value and the values of headers are bytes or None; ``headers`` is a list of (bytes, bytes | None).
+    Raises ValueError where the bytes are no record.
+    """
+    cdef const uint8_t *at = NULL
+    cdef const uint8_t *end = NULL
+    cdef record_fields fields
+    cdef const uint8_t *part = NULL
+    cdef int64_t count = 0, size = -1
+    if body.shape[0] > 0:
+        end = &body[0] + body.shape[0]
+        at = read_fields(&body[0], end, &fields)
+    if at == NULL:
+        raise ValueError(f"{body.shape[0]} bytes that are no Kafka record")
+    headers = []
+    at = read_varint(at, end, &count)
+    while count > 0:
+        at = read_bytes(at, end, &part, &size)
+        name = bytes_or_none(part, size)
+        at = read_bytes(at, end, &part, &size)
+        headers.append((name, bytes_or_none(part, size)))
+        count -= 1
+    return bytes_or_none(fields.key, fields.key_bytes), bytes_or_none(fields.value, fields.value_bytes), headers
+
+
+def walk_batches(const uint8_t[::1] data not None, int64_t first_offset=0):
+    """Return ``(offset, timestamp_ms, key, value)`` of every record from ``first_offset`` on: for tools and tests.
+
+    Raises CorruptBatch where the data is damaged, cut off or compressed.
+    """
+    cdef batch_walker walker
+    cdef record_view records[WALK_CHUNK]
+    cdef int count, i
+    found = []
+    if data.shape[0] == 0:
+        return found
+    walker_open(&walker, &data[0], data.shape[0], first_offset)
+    while True:
+        count = walker_fill(&walker, records, WALK_CHUNK)
+        if count == 0:
+            break
+        for i in range(count):
+            key, value, _ = parse_record_body(<const uint8_t[:records[i].body_bytes]>records[i].body)
+            found.append((records[i].offset, records[i].timestamp_ms, key, value))
+    error = walk_error(&walker)
+    if error is not None:
+        raise error
+    return found
+
+
+def count_records(const uint8_t[::1] data not None, int64_t first_offset=0):
+    """Return how many records from ``first_offset`` on the batches hold, walked without the GIL. Raises CorruptBatch."""
+    cdef batch_walker walker
+    cdef record_view records[WALK_CHUNK]
+    cdef int64_t total = 0
+    cdef int count = 1
+    if data.shape[0] == 0:
+        return 0
+    with nogil:
+        walker_open(&walker, &data[0], data.shape[0], first_offset)
+        while count > 0:
+            count = walker_fill(&walker, records, WALK_CHUNK)
+            total += count
+    error = walk_error(&walker)
+    if error is not None:
+        raise error
+    return total
+
+
+def batches_overview(const uint8_t[::1] data not None):
+    """Return one ``BatchOverview`` for each whole batch, up to the first whose length or version cannot be."""
+    cdef batch_header header
+    cdef int64_t at = 0
+    found = []
+    while data.shape[0] - at >= BATCH_HEADER_BYTES:
+        read_batch_header(&data[at], &header)
+        if header.magic != BATCH_MAGIC or header.batch_bytes < BATCH_HEADER_BYTES or header.batch_bytes > data.shape[0] - at:
+            break
+        found.append(
+            BatchOverview(
+                byte_offset=at,
+                batch_bytes=header.batch_bytes,
+                base_offset=header.base_offset,
+                last_offset=header.base_offset + header.last_offset_delta,
+                record_count=header.record_count,
+                codec=header.attributes & CODEC_MASK,
+                control=bool(header.attributes & CONTROL),
+                transactional=bool(header.attributes & TRANSACTIONAL),
+                max_timestamp_ms=header.max_timestamp_ms,
+                crc_ok=batch_crc(&data[at], header.batch_bytes) == header.crc,
+            )
+        )
+        at += header.batch_bytes
+    return found
