@@ -61,6 +61,28 @@ lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/lint ## Check style and types
 	cython-lint ledger
 	mypy
 
+# A special build happens in a copy of the tree, so that it never mixes with the plain one.
+define copy_tree
+	@rm -rf $(1)/tests && mkdir -p $(1)
+	@tar -cf - --exclude='*.so' --exclude=__pycache__ --exclude=_core.c $(TREE) | tar -xf - -C $(1)
+endef
+TREE := .ci Makefile LICENSE setup.py pyproject.toml requirements docs $(wildcard *.md) ledger streams peakledger bench tests
+UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
+
+.PHONY: sanitize
+sanitize: $(STAMPS)/extension $(STAMPS)/test ## Run unit and property tests on a build with ASan and UBSan
+	$(call copy_tree,build/sanitize)
+	cd build/sanitize && PEAKLEDGER_BUILD=sanitize python setup.py --quiet build_ext --inplace
+	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+
+.PHONY: coverage
+coverage: $(STAMPS)/extension $(STAMPS)/test ## Show which lines of Python and Cython the unit and property tests reach
+	$(call copy_tree,build/coverage)
+	cd build/coverage && PEAKLEDGER_BUILD=coverage python setup.py --quiet build_ext --inplace
+	cd build/coverage && coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/coverage && coverage html --quiet && coverage report
+	@echo "Line by line: build/coverage/htmlcov/index.html"
+
 .PHONY: build
 build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dist/
 	rm -rf dist
