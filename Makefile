@@ -83,6 +83,10 @@ coverage: $(STAMPS)/extension $(STAMPS)/test ## Show which lines of Python and C
 	cd build/coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 
+.PHONY: kafka
+kafka: $(STAMPS)/test ## Leave a Kafka broker running on localhost:9092 to try things with
+	python -m tests.kafka.broker $(KAFKA_ARGS)
+
 .PHONY: build
 build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -1,0 +1,1 @@
+"""The subcommands, one subject a module. ``peakledger.cli`` puts them together."""

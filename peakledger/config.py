@@ -1,0 +1,163 @@
+"""Settings: one table, read from a TOML file, the environment and flags. The later of these wins.
+
+``Settings`` is the table. docs/configuration.md shows it, and a test holds the page against it.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from ledger.errors import ConfigurationError
+
+DEFAULT_FILE = Path("peakledger.toml")
+PREFIX = "PEAKLEDGER_"
+NOT_SETTINGS = frozenset({"PEAKLEDGER_CONFIG", "PEAKLEDGER_BUILD"})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. A field is a key of the file, ``PEAKLEDGER_`` and the key in capitals, and ``--`` and the key with dashes."""
+
+    data: Annotated[str, Meta(min_length=1, description="Directory of the ledger: one directory for each shard")] = (
+        "peakledger-data"
+    )
+    stream: Annotated[str, Meta(description="Directory of an embedded stream to use instead of Kafka; empty: Kafka")] = ""
+    bootstrap_servers: Annotated[str, Meta(min_length=1, description="Kafka brokers, host:port, separated by commas")] = (
+        "localhost:9092"
+    )
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Topic of the events")] = "payments.events"
+    outcomes_topic: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{0,249}$", description="Topic of the outcomes; empty: publish none")
+    ] = "payments.outcomes"
+    group: Annotated[str, Meta(min_length=1, description="Kafka consumer group; its members share the partitions")] = "peakledger"
+    encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (
+        "packed"
+    )
+    utc_offset_minutes: Annotated[
+        int, Meta(ge=-840, le=840, description="Offset from UTC of the ledger date, fixed when a ledger is made")
+    ] = 480
+    close_after_days: Annotated[
+        int, Meta(ge=1, le=36500, description="Age at which a business date closes, in days, fixed when a ledger is made")
+    ] = 400
+    future_days: Annotated[
+        int, Meta(ge=0, le=366, description="Days that a business date may lie ahead, fixed when a ledger is made")
+    ] = 1
+    quarantine_corrupt_batches: Annotated[
+        bool, Meta(description="Put a record batch whose bytes are damaged into quarantine and go on, instead of stopping there")
+    ] = False
+    takeover_after_s: Annotated[
+        float, Meta(ge=0, description="Seconds to wait for another writer of a shard before taking it over; 0: never take over")
+    ] = 0
+    status_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two status lines of run")] = 1
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the table of settings."""
+
+    key: str
+    type: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.key.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.key.replace("_", "-")
+
+    @property
+    def type_name(self) -> str:
+        """Return the type for a person, ``integer from 1 to 36500`` for example."""
+        return _type_name(msgspec.json.schema(self.type))
+
+
+def _type_name(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in sorted(schema["enum"]))
+    name = {"string": "text", "boolean": "true or false"}.get(schema["type"], schema["type"])
+    bounds = [("from", "minimum"), ("above", "exclusiveMinimum"), ("to", "maximum")]
+    return " ".join([name, *(f"{word} {schema[bound]:g}" for word, bound in bounds if bound in schema)])
+
+
+def table() -> list[Setting]:
+    """Return the table of settings in the order in which they are documented."""
+    types = get_type_hints(Settings, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        meta = next(item for item in types[field.name].__metadata__ if isinstance(item, Meta))
+        rows.append(Setting(field.name, types[field.name], field.default, meta.description or ""))
+    return rows
+
+
+_TABLE = {setting.key: setting for setting in table()}
+
+
+def describe(key: str) -> str:
+    """Return the help of a setting's flag, with its variable and its default."""
+    setting = _TABLE[key]
+    default = f", default {setting.default}" if setting.default != "" else ""
+    return f"{setting.description} ({setting.variable}{default})"
+
+
+def load(flags: Mapping[str, object], *, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings: ``flags`` that are not None before the environment, before the file, before the defaults.
+
+    The file is ``config``, else PEAKLEDGER_CONFIG, else ``peakledger.toml`` of the working directory where there is one.
+    Raises ConfigurationError, which names the line of the file, the variable or the flag.
+    """
+    named = config or (Path(environ["PEAKLEDGER_CONFIG"]) if environ.get("PEAKLEDGER_CONFIG") else None)
+    values: dict[str, object] = {}
+    if named or DEFAULT_FILE.exists():
+        values.update(_from_file(named or DEFAULT_FILE))
+    values.update(_from_environment(environ))
+    values.update({key: _convert(key, value, _TABLE[key].flag) for key, value in flags.items() if value is not None})
+    return msgspec.convert(values, Settings)
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, object]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", hint="Name a readable file with --config") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}", hint="The file must be TOML in UTF-8") from error
+    for key, value in document.items():
+        place = f"{path}, line {_line_of(key, text)}"
+        yield _known(key, place), _convert(key, value, f"{place}: {key}")
+
+
+def _line_of(key: str, text: str) -> int:
+    before = re.split(rf"(?m)^[ \t]*\[*[\"']?{re.escape(key)}\b", text, maxsplit=1)[0]
+    return before.count("\n") + 1
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    for variable, value in sorted(environ.items()):
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            key = _known(variable.removeprefix(PREFIX).lower(), variable)
+            yield key, _convert(key, value, variable, strict=False)
+
+
+def _known(key: str, place: str) -> str:
+    if key in _TABLE:
+        return key
+    near = difflib.get_close_matches(key, _TABLE, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Settings are {', '.join(_TABLE)}"
+    raise ConfigurationError(f"{place}: there is no setting {key!r}", hint=hint)
+
+
+def _convert(key: str, value: object, place: str, *, strict: bool = True) -> object:
+    setting = _TABLE[key]
+    try:
+        return msgspec.convert(value, setting.type, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{place}: must be {setting.type_name}, not {value!r}", hint=setting.description) from error

@@ -1,0 +1,97 @@
+"""What commands print: a table for people, or one JSON document for programs.
+
+The document is ``{"kind": KIND, "items": [{...}, ...]}`` for every command. Amounts are integers in fen, times are milliseconds
+since 1970 in UTC, dates are YYYY-MM-DD. A table shows amounts in yuan and times as text instead.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+Item = Mapping[str, Any]
+
+console = Console(highlight=False, soft_wrap=True)
+error_console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show(kind: str, items: Sequence[Item], *, as_json: bool, empty: str = "") -> None:
+    """Print ``items`` as a table of their keys, or as the one JSON document. ``empty`` is said for people when there are none."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"kind": kind, "items": items}).decode() + "\n")
+    elif items:
+        console.print(_table(items))
+    elif empty:
+        console.print(empty)
+
+
+def _table(items: Sequence[Item]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key, value in items[0].items():
+        numeric = isinstance(value, int) and not isinstance(value, bool) and not key.endswith("_time_ms")
+        table.add_column(_header(key), justify="right" if numeric else "left", overflow="fold")
+    for item in items:
+        table.add_row(*(format_value(key, value) for key, value in item.items()))
+    return table
+
+
+def _header(key: str) -> str:
+    if key.endswith("_fen"):
+        return key.removesuffix("_fen").replace("_", " ") + " ¥"
+    return key.removesuffix("_time_ms").replace("_", " ") + (" time" if key.endswith("_time_ms") else "")
+
+
+def format_value(key: str, value: object) -> str:
+    """Return a value as a table shows it; the end of ``key`` names the unit."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return format_number(key, value)
+    return str(value)
+
+
+def format_number(key: str, value: int) -> str:
+    if key.endswith("_fen"):
+        return format_yuan(value)
+    if key.endswith("_time_ms"):
+        return datetime.fromtimestamp(value / 1000, UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
+    if key.endswith("_bytes"):
+        return format_bytes(value)
+    return f"{value:,}" if not key.endswith(("code", "channel")) else str(value)
+
+
+def format_yuan(amount_fen: int) -> str:
+    """Return an amount in yuan, ``1,234.56``."""
+    sign = "-" if amount_fen < 0 else ""
+    return f"{sign}{abs(amount_fen) // 100:,}.{abs(amount_fen) % 100:02d}"
+
+
+def format_bytes(count: int) -> str:
+    """Return a size with three digits and a unit, ``1.23 GB``."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def progress(unit: str) -> Progress:
+    """Return a progress bar on standard error, shown only on a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=error_console,
+        transient=True,
+        disable=not error_console.is_terminal,
+    )

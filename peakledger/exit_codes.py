@@ -1,0 +1,54 @@
+"""What the exit status of a command means; docs/configuration.md shows the same table."""
+
+from enum import IntEnum
+
+from ledger import errors
+
+
+class ExitCode(IntEnum):
+    """Exit status of every command."""
+
+    ok = 0
+    unexpected = 1
+    usage = 2
+    damage = 3
+    locked = 4
+    source = 5
+    not_found = 6
+    refused_lines = 7
+
+    @property
+    def sentence(self) -> str:
+        """What the status tells, without a full stop."""
+        return SENTENCES[self]
+
+
+SENTENCES: dict[ExitCode, str] = {
+    ExitCode.ok: "done; also a clean stop by SIGTERM or SIGINT",
+    ExitCode.unexpected: "a failure that no other status names",
+    ExitCode.usage: "a flag, a setting or an argument cannot be used",
+    ExitCode.damage: "a journal, a key table or a projection is damaged, or was written by another format version",
+    ExitCode.locked: "another process writes this ledger, or took it over",
+    ExitCode.source: "the source lost the records that come next, has a corrupt batch, or is not the one of this ledger",
+    ExitCode.not_found: "no such ledger, account, event or quarantined record",
+    ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
+}
+
+_BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
+    errors.ConfigurationError: ExitCode.usage,
+    errors.LedgerNotFound: ExitCode.not_found,
+    errors.LedgerLocked: ExitCode.locked,
+    errors.Fenced: ExitCode.locked,
+    errors.FormatVersionMismatch: ExitCode.damage,
+    errors.JournalDamaged: ExitCode.damage,
+    errors.KeyTableDamaged: ExitCode.damage,
+    errors.ProjectionDamaged: ExitCode.damage,
+    errors.CorruptBatch: ExitCode.source,
+    errors.PositionLost: ExitCode.source,
+    errors.SourceMismatch: ExitCode.source,
+}
+
+
+def exit_code_of(error: errors.PeakledgerError) -> ExitCode:
+    """Return the exit status that an error ends a command with."""
+    return next((_BY_ERROR[class_] for class_ in type(error).__mro__ if class_ in _BY_ERROR), ExitCode.unexpected)
