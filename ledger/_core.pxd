@@ -261,6 +261,30 @@ cdef void walker_open(batch_walker *w, const uint8_t *data, size_t length, int64
 cdef int walker_fill(batch_walker *w, record_view *records, int capacity) noexcept nogil
 cdef object walk_error(const batch_walker *w)
 
+# --- core/batch_building.pxi --------------------------------------------------------------------------------------------
+
+cdef struct batch_builder:
+    uint8_t *data
+    size_t capacity
+    size_t length
+    int32_t record_count
+    int64_t base_timestamp_ms
+    int64_t max_timestamp_ms
+
+cdef struct event_source:
+    int64_t count
+    const uint8_t *values
+    const int64_t *value_ends
+    const uint8_t *households
+    int64_t household_stride
+    const int64_t *timestamps_ms
+
+cdef void builder_open(batch_builder *b, uint8_t *data, size_t capacity) noexcept nogil
+cdef bint builder_add(
+    batch_builder *b, const uint8_t *key, int64_t key_bytes, const uint8_t *value, int64_t value_bytes, int64_t timestamp_ms
+) noexcept nogil
+cdef size_t builder_close(batch_builder *b, int64_t base_offset) noexcept nogil
+
 # --- core/decode.pxi ----------------------------------------------------------------------------------------------------
 
 # The numbers of ledger.outcomes.OutcomeCode; a test holds the two against each other.

@@ -1,5 +1,6 @@
 """What Python sees of the extension module, in the order of its parts."""
 
+from array import array
 from typing import NamedTuple
 
 # --- core/layouts.pxi ---------------------------------------------------------------------------------------------------
@@ -33,3 +34,23 @@ def walk_batches(
 ) -> list[tuple[int, int, bytes | None, bytes | None]]: ...
 def count_records(data: bytes | bytearray | memoryview, first_offset: int = 0) -> int: ...
 def batches_overview(data: bytes | bytearray | memoryview) -> list[BatchOverview]: ...
+
+# --- core/batch_building.pxi --------------------------------------------------------------------------------------------
+
+def build_batch(records: list[tuple[bytes | None, bytes | None, int]], base_offset: int = 0) -> bytearray: ...
+def set_batch_producer(batch: bytearray | memoryview, producer_id: int, producer_epoch: int, base_sequence: int) -> None: ...
+def partition_of(key: bytes | bytearray | memoryview, partition_count: int) -> int: ...
+def build_packed_batches(
+    events: bytes | bytearray | memoryview,
+    timestamps_ms: array[int] | memoryview,
+    partition_count: int = 1,
+    max_batch_bytes: int = 1_000_000,
+) -> list[tuple[int, bytearray, int]]: ...
+def build_value_batches(
+    values: bytes | bytearray | memoryview,
+    value_ends: array[int] | memoryview,
+    households: array[int] | memoryview,
+    timestamps_ms: array[int] | memoryview,
+    partition_count: int = 1,
+    max_batch_bytes: int = 1_000_000,
+) -> list[tuple[int, bytearray, int]]: ...

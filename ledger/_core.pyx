@@ -6,6 +6,7 @@ from libc.string cimport memcmp, memcpy, memset  # no-cython-lint: used by the p
 include "core/layouts.pxi"
 include "core/checksums.pxi"
 include "core/record_batches.pxi"
+include "core/batch_building.pxi"
 include "core/decode.pxi"
 include "core/journal.pxi"
 include "core/accounts.pxi"

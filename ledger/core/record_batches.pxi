@@ -12,6 +12,7 @@ from ledger.errors import CorruptBatch
 
 cdef enum:
     LENGTH_AT = 8  # byte offsets within a batch
+    LEADER_EPOCH_AT = 12
     BYTES_BEFORE_LENGTH_COUNTS = 12
     MAGIC_AT = 16
     CRC_AT = 17
