@@ -343,12 +343,18 @@ cdef struct channel_table:
     uint8_t code_by_name[CHANNEL_NAME_SLOTS]    # open addressing; 0 empty
     PyObject *channels                          # owned: the tuple that the table was filled from
 
+cdef class EventDecoder:
+    cdef channel_table table
+
 cdef int channel_table_fill(channel_table *table, object channels) except -1
 cdef void channel_table_clear(channel_table *table) noexcept
 cdef uint16_t channel_by_name(const channel_table *table, const char *name, size_t name_bytes) noexcept nogil
 cdef uint16_t decode_event(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
 ) noexcept nogil
+cdef uint16_t decode_event_slow(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+) noexcept
 cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil
 
 # --- core/journal.pxi ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """What Python sees of the extension module, in the order of its parts."""
 
 from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from ledger.channels import Channel
 
 # --- core/layouts.pxi ---------------------------------------------------------------------------------------------------
 
@@ -54,3 +57,10 @@ def build_value_batches(
     partition_count: int = 1,
     max_batch_bytes: int = 1_000_000,
 ) -> list[tuple[int, bytearray, int]]: ...
+
+# --- core/decode.pxi ----------------------------------------------------------------------------------------------------
+
+class EventDecoder:
+    def __init__(self, channels: Iterable[Channel]) -> None: ...
+    def decode_fast(self, value: bytes | None) -> tuple[int, bytes]: ...
+    def decode_slow(self, value: bytes | None) -> tuple[int, bytes]: ...

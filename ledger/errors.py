@@ -20,6 +20,10 @@ class ConfigurationError(PeakledgerError):
     """A setting that cannot be used."""
 
 
+class EventInvalid(PeakledgerError):
+    """An event that any ledger would refuse, whatever its state. Numbers: ``code``."""
+
+
 class LedgerNotFound(PeakledgerError):
     """No ledger where one was expected."""
 

@@ -4,9 +4,11 @@
 # decode_event accepts what is plainly right and refuses wrong packed events. All else it leaves to decode_event_slow, which asks
 # ledger.events.decode_event: so one place defines what a refusal is, and the two can never disagree.
 
+from cpython.exc cimport PyErr_SetInterrupt
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from ledger.errors import ConfigurationError
+from ledger.events import decode_to_packed
 
 cdef enum:
     HIGHEST_PERIOD = 214912
@@ -58,10 +60,10 @@ cdef int channel_table_fill(channel_table *table, object channels) except -1:
     for channel in kept:
         name = channel.name.encode()
         if not 0 < channel.code < 256 or not 0 < len(name) <= CHANNEL_NAME_BYTES:
-            raise ConfigurationError("a channel's code is 1 to 255 and its name 1 to 32 bytes", code=channel.code, name=channel.name)
+            raise ConfigurationError("a channel has a code of 1 to 255 and a name of 1 to 32 bytes", channel=channel)
         profile = &table.profiles[<uint8_t> channel.code]
         if profile.serial_form or channel_by_name(table, name, len(name)):
-            raise ConfigurationError("two channels have the same code or name", code=channel.code, name=channel.name)
+            raise ConfigurationError("two channels have the same code or name", channel=channel)
         profile.serial_form = channel.serial_form
         profile.event_type = EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT
         profile.name_bytes = <uint8_t> len(name)
@@ -195,7 +197,7 @@ cdef uint16_t decode_event(
 ) noexcept nogil:
     """Decode the value of a record, -1 bytes for none.
 
-    0: the event is whole and right. A refusal: only the event's type and the parts of its key are filled, as far as they are known.
+    0: the event is whole and right. A refusal: only the type and the parts of the key are filled, as far as they are known.
     DECODE_SLOW: the caller takes the GIL and calls decode_event_slow; the event is undefined.
     """
     if value_bytes <= 0:
@@ -225,3 +227,55 @@ cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogi
         out[length] = digits[nibble]
         length += 1
     return length
+
+
+cdef uint16_t decode_event_slow(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+) noexcept:
+    """Decode any value with ledger.events, under the GIL; never raises. Returns as decode_event does, never DECODE_SLOW."""
+    cdef bytes packed
+    cdef uint16_t code = DECODE_SLOW
+    cdef bint interrupted = False
+    while code == DECODE_SLOW:
+        try:
+            code, packed = decode_to_packed(value[:value_bytes] if value_bytes >= 0 else None, <object> channels.channels)
+            memcpy(event, <const char *> packed, sizeof(packed_event))
+        except KeyboardInterrupt:
+            interrupted = True  # the event is decoded all the same; the interrupt is raised again behind it
+        except BaseException:
+            memset(event, 0, sizeof(packed_event))
+            code = OUTCOME_ENCODING_UNKNOWN
+    if interrupted:
+        PyErr_SetInterrupt()
+    return code
+
+
+cdef class EventDecoder:
+    """The core's decoder for one set of channels, as Python sees it: for tests and tools. Not for one call an event."""
+
+    def __init__(self, channels):
+        channel_table_fill(&self.table, channels)
+
+    def __dealloc__(self):
+        channel_table_clear(&self.table)
+
+    def decode_fast(self, value: bytes | None) -> tuple[int, bytes]:
+        """Return the outcome code and the packed event; code 0xFFFF where the fast path leaves the value to the slow one."""
+        cdef packed_event event
+        cdef uint16_t code
+        memset(&event, 0, sizeof(packed_event))
+        if value is None:
+            code = decode_event(NULL, -1, &self.table, &event)
+        else:
+            code = decode_event(<const uint8_t *> <const char *> <bytes> value, len(<bytes> value), &self.table, &event)
+        return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
+
+    def decode_slow(self, value: bytes | None) -> tuple[int, bytes]:
+        """Return the outcome code and the packed event as the slow path has them."""
+        cdef packed_event event
+        cdef uint16_t code
+        if value is None:
+            code = decode_event_slow(NULL, -1, &self.table, &event)
+        else:
+            code = decode_event_slow(<const uint8_t *> <const char *> <bytes> value, len(<bytes> value), &self.table, &event)
+        return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
