@@ -89,7 +89,7 @@ kafka: $(STAMPS)/test ## Leave a Kafka broker running on localhost:9092 to try t
 
 .PHONY: build
 build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dist/
-	rm -rf dist
+	rm -rf dist build/lib*
 	$(BIN)/python setup.py --quiet sdist --dist-dir dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 

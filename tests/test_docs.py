@@ -1,11 +1,18 @@
 """The documentation against the program: tables are complete, paths exist, commands are what the program has."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from peakledger import config
 from peakledger.exit_codes import ExitCode
 
 ROOT = Path(__file__).parent.parent
+PAGES = [path for folder in ("", "docs", "docs/decisions") for path in sorted((ROOT / folder).glob("*.md"))]
+FOLDERS = "ledger|streams|peakledger|bench|tests|docs|requirements"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 
 
@@ -29,3 +36,17 @@ def test_the_page_shows_the_table_of_settings():
 
 def test_the_page_shows_the_table_of_exit_codes():
     assert exit_code_table() in PAGE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_and_link_of_a_page_leads_somewhere(page):
+    text = page.read_text()
+    missing = [path for path in PATH.findall(text) if not (ROOT / path).exists()]
+    missing += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_index_lists_every_decision():
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md")}
+    assert set(LINK.findall(index)) == pages
