@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-CORE_SOURCES := setup.py $(wildcard ledger/*.pyx ledger/*.pxd ledger/*.h ledger/core/*)
+CORE_SOURCES := setup.py $(wildcard ledger/*.pyx ledger/*.pxd ledger/*.h ledger/core/* bench/*.pyx)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -58,13 +58,13 @@ test: $(STAMPS)/extension $(STAMPS)/test ## Run all tests; brings its own Kafka
 lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/lint ## Check style and types of Python and Cython
 	ruff check .
 	ruff format --check .
-	cython-lint ledger
+	cython-lint ledger bench
 	mypy
 
 # A special build happens in a copy of the tree, so that it never mixes with the plain one.
 define copy_tree
 	@rm -rf $(1)/tests && mkdir -p $(1)
-	@tar -cf - --exclude='*.so' --exclude=__pycache__ --exclude=_core.c $(TREE) | tar -xf - -C $(1)
+	@tar -cf - --exclude='*.so' --exclude=__pycache__ --exclude=_core.c --exclude=_workload.c $(TREE) | tar -xf - -C $(1)
 endef
 TREE := .ci Makefile LICENSE setup.py pyproject.toml requirements docs $(wildcard *.md) ledger streams peakledger bench tests
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
@@ -95,6 +95,6 @@ build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dis
 
 .PHONY: clean
 clean: ## Remove everything that was made, except .venv and .cache
-	rm -rf build dist demo-data *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage ledger/_core.c ledger/_core.html ledger/_core.*.so
+	rm -rf build dist demo-data *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage ledger/_core.c ledger/_core.html ledger/_core.*.so bench/_workload.c bench/_workload.*.so
 	rm -f $(STAMPS)/extension $(STAMPS)/installed
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Builds the one extension module. Everything else about the distribution is in pyproject.toml.
+"""Builds the engine's extension module, and that of the benchmarks. Everything else about the distribution is in pyproject.toml.
 
 PEAKLEDGER_BUILD names, separated by commas, what to build besides the plain module:
 debug (no optimisation, symbols), annotate (Cython's HTML), coverage (Cython line tracing), sanitize (ASan and UBSan).
@@ -26,20 +26,23 @@ if "sanitize" in SWITCHES:
 
 parts = [str(path) for path in sorted(Path("ledger").rglob("*")) if path.suffix in {".h", ".pxi", ".pxd"}]
 
+
+def extension(name: str) -> Extension:
+    return Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        include_dirs=["."],
+        depends=parts,
+        libraries=["dl", "pthread", "m"],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+
+
 setup(
     ext_modules=cythonize(
-        [
-            Extension(
-                "ledger._core",
-                ["ledger/_core.pyx"],
-                include_dirs=["."],
-                depends=parts,
-                libraries=["dl", "pthread"],
-                define_macros=macros,
-                extra_compile_args=compile_args,
-                extra_link_args=link_args,
-            )
-        ],
+        [extension("ledger._core"), extension("bench._workload")],
         annotate="annotate" in SWITCHES,
         compiler_directives={
             "language_level": 3,

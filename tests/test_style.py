@@ -22,7 +22,7 @@ LATER = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X]|HA[C]K|NotImplemented[E]rror)\b")
 
 def sources(*suffixes: str) -> list[Path]:
     found = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*")) if path.suffix in suffixes)
-    return [path for path in found if path.name != "_core.c"]
+    return [path for path in found if not (path.suffix == ".c" and path.with_suffix(".pyx").exists())]
 
 
 def names(paths: list[Path]) -> list[str]:
