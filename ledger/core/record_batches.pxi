@@ -266,7 +266,7 @@ _WALK_SENTENCES = {
     WALK_CORRUPT_CRC: "A record batch does not have the CRC-32C that its header names",
     WALK_TRUNCATED: "A record batch ends before its length",
     WALK_MALFORMED: "A record batch is malformed",
-    WALK_COMPRESSED: "A record batch is compressed where plain ones are expected",
+    WALK_COMPRESSED: "A record batch is compressed, and what it holds could not be read",
     WALK_MAGIC_UNKNOWN: "A record batch is of another version of the format",
 }
 
@@ -355,15 +355,30 @@ def count_records(const uint8_t[::1] data not None, int64_t first_offset=0):
     return total
 
 
+cdef bint whole_batch_at(const uint8_t[::1] data, int64_t at, batch_header *header) noexcept:
+    if data.shape[0] - at < BATCH_HEADER_BYTES:
+        return False
+    read_batch_header(&data[at], header)
+    return header.magic == BATCH_MAGIC and BATCH_HEADER_BYTES <= header.batch_bytes <= data.shape[0] - at
+
+
+def has_compressed_batch(const uint8_t[::1] data not None):
+    """Return whether a batch is compressed, of those up to the first whose length or version cannot be."""
+    cdef batch_header header
+    cdef int64_t at = 0
+    while whole_batch_at(data, at, &header):
+        if header.attributes & CODEC_MASK:
+            return True
+        at += header.batch_bytes
+    return False
+
+
 def batches_overview(const uint8_t[::1] data not None):
     """Return one ``BatchOverview`` for each whole batch, up to the first whose length or version cannot be."""
     cdef batch_header header
     cdef int64_t at = 0
     found = []
-    while data.shape[0] - at >= BATCH_HEADER_BYTES:
-        read_batch_header(&data[at], &header)
-        if header.magic != BATCH_MAGIC or header.batch_bytes < BATCH_HEADER_BYTES or header.batch_bytes > data.shape[0] - at:
-            break
+    while whole_batch_at(data, at, &header):
         found.append(
             BatchOverview(
                 byte_offset=at,
