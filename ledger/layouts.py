@@ -10,6 +10,7 @@ from typing import Any
 from ledger._core import RECORD_LAYOUTS
 from ledger.errors import JournalDamaged
 
+FORMAT_VERSION = 1
 NO_SLOT = 0xFFFFFFFF
 FRAME_MAGIC = 0x4D46504B
 FRAME_ALIGNMENT = 64
@@ -98,6 +99,7 @@ SEGMENT_HEADER = Layout("segment_header")
 ACCOUNT_RECORD = Layout("account_record")
 ACCOUNT_BLOCK_HEADER = Layout("account_block_header")
 ACCOUNT_SLOT_RECORD = Layout("account_slot_record")
+BALANCE_META = Layout("balance_meta")
 KEY_SLOT = Layout("key_slot")
 KEY_TABLE_HEADER = Layout("key_table_header")
 KEY_CHECKPOINT = Layout("key_checkpoint")

@@ -51,6 +51,7 @@
 #define KEY_TABLE_MAGIC 0x59454B50u  /* "PKEY" */
 #define KEY_CHECKPOINT_MAGIC 0x504B4350u /* "PCKP" */
 #define OWNER_MAGIC 0x4E574F50u      /* "POWN" */
+#define BALANCE_MAGIC 0x4C414250u    /* "PBAL" */
 
 #define ENTRIES_PER_BLOCK 4096 /* entries under one block digest */
 #define ENTRIES_PER_LEAF 32    /* entries under one leaf of a block's Merkle tree */
@@ -183,17 +184,35 @@ typedef struct {
 
 /* The head of an LMDB block of ACCOUNTS_PER_BLOCK accounts; zeros fill the rest of the last block. */
 typedef struct {
-  uint64_t watermark_seq; /* of the flush that wrote this block */
+  uint64_t last_seq; /* of the last entry of any account in the block */
   uint32_t block;
   uint32_t account_count;
 } account_block_header;
 
-/* Value of the LMDB database that maps an account id (16 bytes, low half first) to its slot. */
+/* Value of the LMDB database that maps an account id (16 bytes, big-endian, so that ids stand in order) to its slot. */
 typedef struct {
-  uint64_t opened_seq;
   uint32_t slot;
   uint32_t reserved; /* zero */
 } account_slot_record;
+
+/* The one value of the LMDB database "meta" of a generation of balances: what the blocks hold, and whether to trust them. */
+typedef struct {
+  uint32_t magic;
+  uint32_t format_version;
+  uint8_t ledger_id[16];
+  uint64_t epoch; /* of the writer that may flush to this generation */
+  uint64_t watermark_seq; /* every entry up to here is in the blocks, and none after */
+  uint64_t watermark_frame; /* the last frame that is in; what follows is from its header */
+  int64_t ledger_time_ms;
+  int64_t next_offset;
+  uint64_t records_consumed;
+  uint64_t events_applied;
+  uint64_t events_existing;
+  uint64_t events_refused;
+  uint32_t account_count;
+  uint32_t clean; /* 1: all was synced to disk and nothing was written since */
+  char boot_id[40]; /* of the system's run in which this was written; without clean, another run must not trust it */
+} balance_meta;
 
 /* One idempotency key of a business date. All zero: empty. */
 typedef struct {
@@ -255,7 +274,9 @@ LAYOUT_ASSERT(offsetof(frame_header, first_seq) == 48, "frame_header.first_seq")
 LAYOUT_ASSERT(sizeof(segment_header) == 256, "segment_header");
 LAYOUT_ASSERT(sizeof(account_record) == 64, "account_record");
 LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
-LAYOUT_ASSERT(sizeof(account_slot_record) == 16, "account_slot_record");
+LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");
+LAYOUT_ASSERT(sizeof(balance_meta) == 144, "balance_meta");
+LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
 LAYOUT_ASSERT(sizeof(key_table_header) == 560, "key_table_header");
 LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");

@@ -10,6 +10,7 @@ cdef dict _record_layouts():
     cdef account_record account
     cdef account_block_header account_block
     cdef account_slot_record account_slot
+    cdef balance_meta balances
     cdef key_slot key
     cdef key_table_header key_table
     cdef key_checkpoint checkpoint
@@ -24,6 +25,7 @@ cdef dict _record_layouts():
         "account_record": memoryview(<account_record[:1]>&account),
         "account_block_header": memoryview(<account_block_header[:1]>&account_block),
         "account_slot_record": memoryview(<account_slot_record[:1]>&account_slot),
+        "balance_meta": memoryview(<balance_meta[:1]>&balances),
         "key_slot": memoryview(<key_slot[:1]>&key),
         "key_table_header": memoryview(<key_table_header[:1]>&key_table),
         "key_checkpoint": memoryview(<key_checkpoint[:1]>&checkpoint),

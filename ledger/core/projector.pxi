@@ -1,1 +1,509 @@
-# projector: what it owns and what it uses
+# The balance projector: a replica of the accounts, fed with durable frames, flushed to LMDB in blocks of ACCOUNTS_PER_BLOCK.
+# Owns the replica and the writing of generations; uses lmdb_api and the journal's records.
+
+import time as _time
+from pathlib import Path as _Path
+
+from ledger.errors import Fenced as _Fenced
+from ledger.errors import FormatVersionMismatch as _FormatVersionMismatch
+from ledger.errors import JournalDamaged as _JournalDamaged
+from ledger.projections import generations as _generations
+
+from libc.errno cimport ENOSPC, ENOMEM
+from libc.stdlib cimport free, malloc, qsort
+from posix.mman cimport (
+    MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, madvise, mmap, munmap,
+)
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef extern from "<sys/statvfs.h>" nogil:
+    cdef struct statvfs_result "statvfs":
+        unsigned long f_frsize
+        unsigned long f_bavail
+    int statvfs(const char *path, statvfs_result *result)
+
+cdef extern from * nogil:
+    int __builtin_ctzll(unsigned long long)
+    void __builtin_prefetch(const void *, int)
+    uint64_t __atomic_load_n(uint64_t *, int)
+    void __atomic_store_n(uint64_t *, uint64_t, int)
+    int __ATOMIC_RELAXED
+    int __ATOMIC_RELEASE
+    int __ATOMIC_ACQUIRE
+
+cdef enum:
+    BLOCK_BYTES = 4048  # sizeof(account_block_header) + ACCOUNTS_PER_BLOCK * sizeof(account_record)
+    PREFETCH_ENTRIES = 12
+    MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
+
+    # Why a projector stopped; LMDB's own codes are negative or the system's error numbers, which are smaller.
+    PROJECTOR_FENCED = 1001
+    PROJECTOR_SEQ_MISSING = 1002
+    PROJECTOR_SLOT_UNKNOWN = 1003
+    PROJECTOR_ENTRY_UNKNOWN = 1004
+
+_WAIT_STEP_S = 0.0002
+_DEFAULT_CAPACITY = 1 << 28  # accounts: address space only, memory is taken as accounts open
+
+
+cdef inline uint64_t _monotonic_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
+
+
+cdef void *_reserve(size_t size) noexcept nogil:
+    """Return ``size`` bytes of zeros that take memory when they are touched, or NULL."""
+    cdef void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    if memory == MAP_FAILED:
+        return NULL
+    madvise(memory, size, MADV_HUGEPAGE)
+    return memory
+
+
+cdef int _by_id(const void *left, const void *right) noexcept nogil:
+    cdef const opened_account *a = <const opened_account *>left
+    cdef const opened_account *b = <const opened_account *>right
+    if a.id_high != b.id_high:
+        return 1 if a.id_high > b.id_high else -1
+    return (a.id_low > b.id_low) - (a.id_low < b.id_low)
+
+
+cdef class Projector:
+    """Keeps the balances of one shard in LMDB. One thread applies and flushes; any thread may ask how far it is.
+
+    ``directory`` is the shard's ``balances``, ``ledger_id`` 16 bytes, ``epoch`` that of the owner of the ledger. ``capacity``
+    bounds the accounts, and takes 64 bytes of address space each.
+    """
+
+    def __cinit__(self, object directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY):
+        self.capacity = capacity
+        self.records = <account_record *>_reserve(<size_t>capacity * sizeof(account_record))
+        self.dirty = <uint64_t *>_reserve((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        if not self.records or not self.dirty:
+            raise MemoryError(f"no address space for {capacity} accounts")
+        self.directory = _Path(directory)
+        self.directory_bytes = _os.fsencode(self.directory)
+        self.directory_path = self.directory_bytes
+        self.state.magic, self.state.format_version = BALANCE_MAGIC, FORMAT_VERSION
+        self.state.epoch = epoch
+        memcpy(self.state.ledger_id, <const char *>ledger_id, sizeof(self.state.ledger_id))
+        boot_id = _boot_id()
+        memcpy(self.state.boot_id, <const char *>boot_id, min(<size_t>len(boot_id), sizeof(self.state.boot_id)))
+
+    def __dealloc__(self):
+        if self.records:
+            munmap(self.records, <size_t>self.capacity * sizeof(account_record))
+        if self.dirty:
+            munmap(self.dirty, (self.capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+
+    # --- Opening --------------------------------------------------------------------------------------------------------
+
+    def load(self, *, bint fresh_generation=False):
+        """Fill the replica from the newest generation, and make it ours to flush to. Return (watermark_seq, watermark_frame).
+
+        With ``fresh_generation`` a new one is written instead, as is needed where the last owner may still be alive: a process
+        that is stopped inside an ``lmdb_txn`` locks its generation for ever. An empty ledger gets an empty one. Raises
+        FormatVersionMismatch, and ProjectionDamaged where the balances cannot be trusted and must be made from the journal.
+        """
+        newest = _generations.newest(self.directory)
+        if newest is None:
+            self.start_generation()
+            return 0, 0
+        self.file = open_balance_file(newest, False)
+        was_clean = self._fill()
+        self.slots_flushed = self.count
+        if fresh_generation:
+            self.start_generation()
+        else:
+            self._claim(newest, was_clean)
+            _generations.remove_before(newest)
+        self.publish_progress()
+        return self.state.watermark_seq, self.state.watermark_frame
+
+    def _fill(self):
+        cdef balance_meta meta
+        cdef void *txn
+        cdef int code = self.file.begin_read(&txn)
+        if code:
+            raise _lmdb_failure(code, self.file.path)
+        code = self.file.read_meta(txn, &meta)
+        try:
+            if code:
+                raise _lmdb_failure(code, self.file.path)
+            self.check_trust(&meta)
+            with nogil:
+                code = self.file.read_records(txn, self.records, meta.account_count)
+                if not code and not _conserved(self.records, meta.account_count):
+                    code = LMDB_CORRUPTED
+            if code:
+                raise _lmdb_failure(code, self.file.path)
+        finally:
+            self.file.end_read(txn)
+        meta.epoch = self.state.epoch
+        memcpy(meta.boot_id, self.state.boot_id, sizeof(meta.boot_id))
+        was_clean = bool(meta.clean)
+        meta.clean = 0
+        self.state = meta
+        self.count = meta.account_count
+        return was_clean
+
+    cdef int check_trust(self, const balance_meta *meta) except -1:
+        path = str(self.file.path)
+        if meta.magic != BALANCE_MAGIC or meta.format_version != FORMAT_VERSION:
+            raise _FormatVersionMismatch(
+                "The balances were written by another version", path=path, expected=FORMAT_VERSION, found=meta.format_version
+            )
+        if memcmp(meta.ledger_id, self.state.ledger_id, sizeof(meta.ledger_id)):
+            raise _ProjectionDamaged("The balances belong to another ledger", path=path, seq=meta.watermark_seq)
+        if not meta.clean and memcmp(meta.boot_id, self.state.boot_id, sizeof(meta.boot_id)):
+            raise _ProjectionDamaged(
+                "The system stopped while the balances were open; the file may be incomplete", path=path, seq=meta.watermark_seq
+            )
+        if meta.account_count > self.capacity:
+            raise _ProjectionDamaged(
+                "More accounts than this build was given room for", path=path, expected=self.capacity, found=meta.account_count
+            )
+        return 0
+
+    def _claim(self, path, bint was_clean):
+        """Make the generation ours. A clean mark must be gone from the disk before anything else changes there."""
+        cdef int code, dead
+        cdef void *txn
+        self.file = open_balance_file(path, True)
+        with nogil:
+            LMDB.reader_check(self.file.env, &dead)
+            code = LMDB.txn_begin(self.file.env, NULL, 0, &txn)
+            if not code:
+                code = self.put_meta(txn)
+                if code:
+                    LMDB.txn_abort(txn)
+                else:
+                    code = LMDB.txn_commit(txn)
+            if not code and was_clean:
+                code = LMDB.env_sync(self.file.env, 1)
+        if code:
+            raise _lmdb_failure(code, path)
+
+    def start_generation(self):
+        """Write the whole replica into a new generation, and let the readers go over to it. Older ones are deleted."""
+        cdef uint32_t block
+        building = _generations.prepare(self.directory, self.state.epoch)
+        self.file = open_balance_file(building, True)
+        self.slots_flushed = 0
+        for block in range((self.count + ACCOUNTS_PER_BLOCK - 1) // ACCOUNTS_PER_BLOCK):
+            self.touch(block * ACCOUNTS_PER_BLOCK)
+        self.flush()
+        path = _generations.publish(building)
+        self.file.path, self.file.path_bytes = path, _os.fsencode(path)
+        _generations.remove_before(path)
+
+    # --- Applying -------------------------------------------------------------------------------------------------------
+
+    def apply_entries(self, uint64_t first_seq, const uint8_t[::1] entries, **header_fields):
+        """Apply the entries (96 bytes each) of one frame to the replica. ``header_fields`` are those of ``frame_header`` that the
+        projection keeps; ``frame_number`` defaults to the next. Nothing reaches LMDB before ``flush``.
+        """
+        cdef frame_header header
+        cdef int code
+        memset(&header, 0, sizeof(header))
+        header.entry_count = len(entries) // sizeof(journal_entry)
+        header.first_seq = first_seq
+        header.frame_number = header_fields.get("frame_number", self.state.watermark_frame + 1)
+        header.ledger_time_ms = header_fields.get("ledger_time_ms", 0)
+        header.next_offset = header_fields.get("next_offset", 0)
+        header.records_consumed = header_fields.get("records_consumed", 0)
+        header.events_applied = header_fields.get("events_applied", 0)
+        header.events_existing = header_fields.get("events_existing", 0)
+        header.events_refused = header_fields.get("events_refused", 0)
+        with nogil:
+            code = self.apply_frame(&header, <const journal_entry *>&entries[0] if header.entry_count else NULL)
+        if code:
+            self.check()
+
+    cdef int apply_frame(self, const frame_header *header, const journal_entry *entries) noexcept nogil:
+        """Apply a whole frame. After a failure the replica is of no use and is never flushed again."""
+        cdef uint32_t i, count = header.entry_count
+        if self.failure:
+            return self.failure
+        if header.first_seq != self.state.watermark_seq + 1:
+            self.failure_found = header.first_seq
+            self.failure = PROJECTOR_SEQ_MISSING
+            return self.failure
+        for i in range(count):
+            if i + PREFETCH_ENTRIES < count:
+                # Also a slot that is not there: a prefetch of any address does no harm.
+                __builtin_prefetch(&self.records[entries[i + PREFETCH_ENTRIES].debit_slot], 1)
+                __builtin_prefetch(&self.records[entries[i + PREFETCH_ENTRIES].credit_slot], 1)
+            self.failure = self.apply_entry(&entries[i], header.first_seq + i)
+            if self.failure:
+                self.failure_found = header.first_seq + i
+                return self.failure
+        self.state.watermark_seq = header.first_seq + count - 1
+        self.state.watermark_frame = header.frame_number
+        self.state.ledger_time_ms = header.ledger_time_ms
+        self.state.next_offset = header.next_offset
+        self.state.records_consumed = header.records_consumed
+        self.state.events_applied = header.events_applied
+        self.state.events_existing = header.events_existing
+        self.state.events_refused = header.events_refused
+        return 0
+
+    cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
+        cdef account_record *debit
+        cdef account_record *credit
+        if entry.kind == ENTRY_KIND_TRANSFER:
+            if entry.debit_slot >= self.count or entry.credit_slot >= self.count:
+                return PROJECTOR_SLOT_UNKNOWN
+            debit, credit = &self.records[entry.debit_slot], &self.records[entry.credit_slot]
+            debit.debits_posted += entry.amount_fen
+            debit.last_seq = seq
+            credit.credits_posted += entry.amount_fen
+            credit.last_seq = seq
+            self.touch(entry.credit_slot)
+        elif entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+            if entry.debit_slot != self.count or self.count == self.capacity:
+                return PROJECTOR_SLOT_UNKNOWN
+            debit = &self.records[self.count]
+            memcpy(&debit.id_low, entry.serial, sizeof(entry.serial))
+            debit.last_seq = seq
+            debit.book = entry.detail & 0xFFFF
+            debit.flags = entry.detail >> 16 & 0xFFFF
+            self.count += 1
+        else:
+            return PROJECTOR_ENTRY_UNKNOWN
+        self.touch(entry.debit_slot)
+        return 0
+
+    cdef void touch(self, uint32_t slot) noexcept nogil:
+        cdef uint32_t block = slot // ACCOUNTS_PER_BLOCK
+        cdef uint64_t bit = <uint64_t>1 << (block & 63)
+        if not self.dirty[block >> 6] & bit:
+            self.dirty[block >> 6] |= bit
+            self.dirty_count += 1
+
+    # --- Flushing -------------------------------------------------------------------------------------------------------
+
+    def flush(self):
+        """Write what changed since the last flush, and the watermark, in one ``lmdb_txn``. Raises as ``check``."""
+        with nogil:
+            self.flush_changes()
+        self.check()
+
+    cdef int flush_changes(self) noexcept nogil:
+        cdef uint64_t begun = _monotonic_ns()
+        if self.failure:
+            return self.failure
+        self.failure = self.make_room()
+        if not self.failure:
+            self.failure = self.write_changes()
+        while self.failure == LMDB_MAP_FULL:
+            self.failure = self.grow_map()
+            if not self.failure:
+                self.failure = self.write_changes()
+        if self.failure:
+            return self.failure
+        memset(self.dirty, 0, (self.count // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        self.dirty_count = 0
+        self.slots_flushed = self.count
+        self.flush_count += 1
+        self.last_flush_ns = _monotonic_ns() - begun
+        self.publish_progress()
+        return 0
+
+    cdef int make_room(self) noexcept nogil:
+        """See to map and disk beforehand: a page that the disk has no room for would be a bus error."""
+        cdef size_t need = <size_t>self.dirty_count * LMDB_PAGE_BYTES + (self.count - self.slots_flushed) * 64 + MARGIN_BYTES
+        cdef statvfs_result disk
+        cdef lmdb_info info
+        LMDB.env_info(self.file.env, &info)
+        if (info.last_page + 1) * LMDB_PAGE_BYTES + need > info.map_bytes:
+            return self.file.grow((info.last_page + 1) * LMDB_PAGE_BYTES + need)
+        if not statvfs(self.directory_path, &disk) and <size_t>disk.f_bavail * disk.f_frsize < need:
+            return ENOSPC
+        return 0
+
+    cdef int grow_map(self) noexcept nogil:
+        cdef lmdb_info info
+        LMDB.env_info(self.file.env, &info)
+        return self.file.grow(info.map_bytes + 1)
+
+    cdef int write_changes(self) noexcept nogil:
+        cdef void *txn
+        cdef int code = LMDB.txn_begin(self.file.env, NULL, 0, &txn)
+        if code:
+            return code
+        code = self.check_owner(txn)
+        if not code:
+            code = self.put_blocks(txn)
+        if not code:
+            code = self.put_slots(txn)
+        if not code:
+            code = self.put_meta(txn)
+        if code:
+            LMDB.txn_abort(txn)
+            return code
+        return LMDB.txn_commit(txn)
+
+    cdef int check_owner(self, void *txn) noexcept nogil:
+        """Refuse to write where another epoch has claimed the generation; LMDB's write lock makes this check binding."""
+        cdef balance_meta meta
+        cdef int code = self.file.read_meta(txn, &meta)
+        if code == LMDB_NOTFOUND:
+            return 0
+        if not code and meta.epoch != self.state.epoch:
+            self.failure_found = meta.epoch
+            return PROJECTOR_FENCED
+        return code
+
+    cdef int put_blocks(self, void *txn) noexcept nogil:
+        cdef uint32_t word, block
+        cdef uint64_t bits
+        cdef int code
+        for word in range(self.count // ACCOUNTS_PER_BLOCK // 64 + 1):
+            bits = self.dirty[word]
+            while bits:
+                block = word * 64 + __builtin_ctzll(bits)
+                bits &= bits - 1
+                code = self.put_block(txn, block)
+                if code:
+                    return code
+        return 0
+
+    cdef int put_block(self, void *txn, uint32_t block) noexcept nogil:
+        cdef uint32_t first = block * ACCOUNTS_PER_BLOCK, size = min(self.count - first, <uint32_t>ACCOUNTS_PER_BLOCK), i
+        cdef lmdb_value key = lmdb_value(sizeof(block), &block), data = lmdb_value(BLOCK_BYTES, NULL)
+        cdef account_block_header *header
+        cdef int code = LMDB.put(txn, self.file.blocks, &key, &data, LMDB_RESERVE)
+        if code:
+            return code
+        header = <account_block_header *>data.data
+        header.last_seq, header.block, header.account_count = 0, block, size
+        memcpy(&header[1], &self.records[first], size * sizeof(account_record))
+        memset(<account_record *>&header[1] + size, 0, (ACCOUNTS_PER_BLOCK - size) * sizeof(account_record))
+        for i in range(first, first + size):
+            header.last_seq = max(header.last_seq, self.records[i].last_seq)
+        return 0
+
+    cdef int put_slots(self, void *txn) noexcept nogil:
+        """Write the ids of the accounts that opened, in order: neighbours fall into the same page."""
+        cdef uint32_t count = self.count - self.slots_flushed, i
+        cdef unsigned int flags = LMDB_APPEND if self.slots_flushed == 0 else 0
+        cdef account_slot_record slot
+        cdef uint64_t[2] id_bytes
+        cdef lmdb_value key = lmdb_value(sizeof(id_bytes), &id_bytes[0]), data = lmdb_value(sizeof(slot), &slot)
+        cdef opened_account *opened
+        cdef int code = 0
+        if count == 0:
+            return 0
+        opened = <opened_account *>malloc(count * sizeof(opened_account))
+        if not opened:
+            return ENOMEM
+        for i in range(count):
+            opened[i].slot = self.slots_flushed + i
+            opened[i].id_high, opened[i].id_low = self.records[opened[i].slot].id_high, self.records[opened[i].slot].id_low
+        qsort(opened, count, sizeof(opened_account), _by_id)
+        slot.reserved = 0
+        for i in range(count):
+            slot.slot = opened[i].slot
+            _slot_key(opened[i].id_high, opened[i].id_low, id_bytes)
+            code = LMDB.put(txn, self.file.slots, &key, &data, flags)
+            if code:
+                break
+        free(opened)
+        return code
+
+    cdef int put_meta(self, void *txn) noexcept nogil:
+        cdef lmdb_value key = lmdb_value(5, <void *><const char *>b"state"), data = lmdb_value(sizeof(balance_meta), &self.state)
+        self.state.account_count = self.count
+        return LMDB.put(txn, self.file.meta, &key, &data, 0)
+
+    # --- Progress -------------------------------------------------------------------------------------------------------
+
+    cdef void publish_progress(self) noexcept nogil:
+        __atomic_store_n(&self.flushed_frame, self.state.watermark_frame, __ATOMIC_RELAXED)
+        __atomic_store_n(&self.flushed_seq, self.state.watermark_seq, __ATOMIC_RELEASE)
+
+    @property
+    def projected_seq(self):
+        """The watermark: every entry up to here can be read from LMDB."""
+        return __atomic_load_n(&self.flushed_seq, __ATOMIC_ACQUIRE)
+
+    @property
+    def projected_frame(self):
+        return __atomic_load_n(&self.flushed_frame, __ATOMIC_RELAXED)
+
+    @property
+    def account_count(self):
+        """Accounts in the replica."""
+        return self.count
+
+    def check(self):
+        """Raise what stopped this projector: Fenced, JournalDamaged (the entries cannot be), or ProjectionDamaged."""
+        cdef int code = self.failure
+        if not code:
+            return
+        if code == PROJECTOR_FENCED:
+            raise _Fenced("Another process keeps these balances now", epoch=self.state.epoch, found=self.failure_found)
+        if code == PROJECTOR_SEQ_MISSING:
+            raise _JournalDamaged("Entries are missing", expected=self.state.watermark_seq + 1, found=self.failure_found)
+        if code == PROJECTOR_SLOT_UNKNOWN:
+            raise _JournalDamaged("An entry names an account that cannot be", seq=self.failure_found)
+        if code == PROJECTOR_ENTRY_UNKNOWN:
+            raise _JournalDamaged("An entry of an unknown kind", seq=self.failure_found)
+        raise _lmdb_failure(code, self.file.path)
+
+    def wait_projected(self, uint64_t seq, double timeout_s):
+        """Return whether the watermark reached ``seq`` in time. Raises as ``check`` where it never will."""
+        cdef double deadline = _time.monotonic() + timeout_s
+        while self.projected_seq < seq:
+            self.check()
+            if _time.monotonic() >= deadline:
+                return False
+            _time.sleep(_WAIT_STEP_S)
+        return True
+
+    def status(self):
+        """Return numbers for people: how far, how large, how long the last flush took."""
+        cdef lmdb_info info
+        LMDB.env_info(self.file.env, &info)
+        return {
+            "projected_seq": self.projected_seq,
+            "projected_frame": self.projected_frame,
+            "accounts": self.count,
+            "flushes": self.flush_count,
+            "last_flush_ms": self.last_flush_ns / 1e6,
+            "used_bytes": (info.last_page + 1) * LMDB_PAGE_BYTES,
+        }
+
+    def close(self, *, bint clean=True):
+        """Flush, sync to disk and mark the balances as clean; without ``clean``, or after a failure, leave them as they are."""
+        cdef int code
+        if self.file is None:
+            return
+        try:
+            if clean and not self.failure:
+                self.flush()
+                self.state.clean = 1
+                with nogil:
+                    # Twice: the mark may only reach the disk after what it vouches for.
+                    code = LMDB.env_sync(self.file.env, 1) or self.write_changes() or LMDB.env_sync(self.file.env, 1)
+                if code:
+                    raise _lmdb_failure(code, self.file.path)
+        finally:
+            self.file = None
+
+
+cdef bint _conserved(const account_record *records, uint32_t count) noexcept nogil:
+    """Whether debits equal credits over all accounts (modulo 2^64, which no single flipped bit escapes)."""
+    cdef uint64_t posted = 0, pending = 0
+    cdef uint32_t i
+    for i in range(count):
+        posted += records[i].debits_posted - records[i].credits_posted
+        pending += records[i].debits_pending - records[i].credits_pending
+    return posted == 0 and pending == 0
+
+
+cdef bytes _boot_id():
+    """What names this run of the system: pages that were written but not synced outlive a process, not a run."""
+    return _Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
