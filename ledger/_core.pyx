@@ -1,14 +1,35 @@
 """The engine: one extension module, its parts in the order in which an event passes them."""
 
+from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, errno  # no-cython-lint
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
-from libc.string cimport memcmp, memcpy, memset  # no-cython-lint: used by the parts
+from libc.stdio cimport snprintf  # no-cython-lint
+from libc.stdlib cimport calloc, free, realloc  # no-cython-lint
+from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
+from posix.fcntl cimport O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY  # no-cython-lint
+from posix.fcntl cimport open as open_file  # no-cython-lint
+from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap  # no-cython-lint
+from posix.stdlib cimport posix_memalign  # no-cython-lint
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-lint
+from posix.types cimport off_t  # no-cython-lint
+from posix.unistd cimport SEEK_END  # no-cython-lint
+from posix.unistd cimport close as close_file  # no-cython-lint
+from posix.unistd cimport fdatasync, fsync, link, lseek, pread, pwrite, unlink  # no-cython-lint
+
+import os
+import threading
+from pathlib import Path
+
+from ledger.errors import ConfigurationError, Fenced, FormatVersionMismatch, JournalDamaged, JournalWriteFailed
 
 include "core/layouts.pxi"
 include "core/checksums.pxi"
 include "core/record_batches.pxi"
 include "core/batch_building.pxi"
 include "core/decode.pxi"
+include "core/digests.pxi"
+include "core/segments.pxi"
 include "core/journal.pxi"
+include "core/journal_reader.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/posting.pxi"

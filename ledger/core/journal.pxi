@@ -1,1 +1,587 @@
-# journal: what it owns and what it uses
+# The journal's writing side: a ring of frame buffers, the thread that makes them durable in order, and the thread that keeps the
+# next segment ready. Owns JournalWriter. Uses segments.pxi, digests.pxi, crc32c.h.
+#
+# One producer fills frames (begin_frame, seal_frame); the journal thread completes, writes and flushes each; any thread may wait
+# for it or pin a durable one to read it. A frame's memory lies like its bytes in the file, modulo 4096, so that O_DIRECT needs no
+# copy; the 4 KiB block in which a frame begins is written again, with the bytes that were already there in front.
+
+cdef enum:
+    MAX_PAYLOAD_BYTES = 1 << 30
+    FRAME_ALIGNMENT = 64
+
+
+cdef inline uint64_t round_up(uint64_t value, uint64_t multiple) noexcept nogil:
+    return (value + multiple - 1) // multiple * multiple
+
+
+cdef void deadline_after(timespec *until, int timeout_ms) noexcept nogil:
+    clock_gettime(CLOCK_MONOTONIC, until)
+    until.tv_sec += timeout_ms // 1000
+    until.tv_nsec += timeout_ms % 1000 * 1_000_000
+    if until.tv_nsec >= 1_000_000_000:
+        until.tv_nsec -= 1_000_000_000
+        until.tv_sec += 1
+
+
+cdef class JournalWriter:
+    """Appends frames to the journal of a shard. Made by ``ledger.journal.open_journal``; closed by ``close``."""
+
+    def __cinit__(self, *args, **kwargs):
+        cdef pthread_condattr_t attributes
+        self.segment_fd = -1
+        self.event_fd = -1
+        self.failure = WRITER_RUNS
+        self.threads = []
+        pthread_mutex_init(&self.mutex, NULL)
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(&self.changed, &attributes)
+        pthread_condattr_destroy(&attributes)
+
+    def __init__(
+        self, folder, const uint8_t[::1] owner not None, const uint8_t[::1] segment not None,
+        const uint8_t[::1] last_frame not None, *, uint64_t epoch, uint64_t segment_end, bytes last_digest, bytes block_entries,
+        uint64_t segment_bytes, uint32_t ring_frames, uint32_t entry_capacity, uint32_t outcome_capacity,
+        uint32_t payload_capacity
+    ):
+        """Go on in the segment whose 256-byte header is ``segment``, at byte ``segment_end``; 0 starts the segment after it.
+
+        ``owner`` is the mapped owner file; ``last_frame`` the 128-byte header of the last frame, zero where there is none;
+        ``last_digest`` the digest of the last full block, ``block_entries`` the entries behind that block.
+        """
+        cdef bytes path = os.fsencode(folder)
+        cdef digest_record unused
+        cdef uint32_t index
+        if len(path) >= <Py_ssize_t>sizeof(self.folder):
+            raise ConfigurationError("the path of the journal is too long", bytes=len(path), limit=sizeof(self.folder) - 1)
+        memcpy(self.folder, <const char *>path, len(path) + 1)
+        self.owner_buffer = owner
+        self.owner = <const volatile owner_record *>&owner[0]
+        self.epoch = epoch
+        memcpy(&self.segment, &segment[0], sizeof(segment_header))
+        memcpy(&self.last_sealed, &last_frame[0], sizeof(frame_header))
+        self.standard_segment_bytes = segment_bytes
+        self.ring_frames = ring_frames
+        self.entry_capacity = entry_capacity
+        self.outcome_capacity = outcome_capacity
+        self.payload_capacity = payload_capacity
+        self.ring = <frame_buffer *>calloc(ring_frames, sizeof(frame_buffer))
+        self.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+        if self.ring == NULL or self.event_fd < 0:
+            raise MemoryError
+        for index in range(ring_frames):
+            if self.map_buffer(&self.ring[index], payload_capacity) != 0:
+                raise MemoryError
+        self.last_sealed.first_seq = max(self.last_sealed.first_seq, <uint64_t>1)
+        self.sealed_frame = self.written_frame = self.last_sealed.frame_number
+        self.written_seq = self.last_sealed.first_seq + self.last_sealed.entry_count - 1
+        digester_start(&self.digester, self.written_seq // ENTRIES_PER_BLOCK * ENTRIES_PER_BLOCK, last_digest)
+        digester_add(
+            &self.digester, <const journal_entry *><const uint8_t *>block_entries, self.written_seq % ENTRIES_PER_BLOCK,
+            &unused)
+        self._open_position(segment_end)
+        self._start_threads()
+
+    def _open_position(self, uint64_t segment_end):
+        cdef char path[MAX_PATH_BYTES]
+        cdef ssize_t count
+        cdef int error = 0
+        if segment_end == 0:
+            with nogil:
+                error = self.start_segment(
+                    self.segment.segment_number + 1, self.sealed_frame + 1, self.written_seq + 1,
+                    self.segment.previous_segment_end, self.standard_segment_bytes)
+            if error == EEXIST:
+                raise FileExistsError(error, os.strerror(error), f"segment {self.segment.segment_number + 1}")
+            if error:
+                raise write_failed(error, self.segment.segment_number + 1, 0)
+            segment_end = SEGMENT_HEADER_BYTES
+        else:
+            segment_path(path, self.folder, self.segment.segment_number)
+            self.segment_fd = open_direct(path, O_RDWR, &self.writes_direct)
+            if self.segment_fd < 0:
+                raise write_failed(-self.segment_fd, self.segment.segment_number, 0)
+        self.next_segment_number = self.wanted_segment = self.prepared_segment = self.segment.segment_number
+        self.next_segment_bytes = self.segment.segment_bytes
+        self.next_byte_offset = segment_end
+
+    def _start_threads(self):
+        self._load_tail_block()
+        self.preparing = True
+        for name, target in (("journal", self._write), ("segments", self._prepare)):
+            thread = threading.Thread(target=target, name=f"peakledger-{name}", daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def _load_tail_block(self):
+        cdef void *block = NULL
+        cdef uint64_t start = self.next_byte_offset // 4096 * 4096
+        cdef ssize_t count
+        if start >= self.segment.segment_bytes:
+            return
+        if posix_memalign(&block, 4096, 4096) != 0:
+            raise MemoryError
+        count = read_whole(self.segment_fd, <uint8_t *>block, 4096, start)
+        if count == 4096:
+            memcpy(self.tail_block, block, 4096)
+        free(block)
+        if count != 4096:
+            raise write_failed(<int>-count if count < 0 else EIO, self.segment.segment_number, start)
+
+    def __dealloc__(self):
+        cdef uint32_t index
+        if self.ring != NULL:
+            for index in range(self.ring_frames):
+                if self.ring[index].image != NULL:
+                    munmap(self.ring[index].image, self.ring[index].mapped_bytes)
+            free(self.ring)
+        if self.segment_fd >= 0:
+            close_file(self.segment_fd)
+        if self.event_fd >= 0:
+            close_file(self.event_fd)
+        pthread_cond_destroy(&self.changed)
+        pthread_mutex_destroy(&self.mutex)
+
+    # --- the producer ---------------------------------------------------------------------------------------------------
+
+    cdef frame_buffer *begin_frame(self, uint32_t payload_needed) noexcept nogil:
+        # The frame being filled, or a new one as soon as the ring has room; NULL after a failure. It has room for payload_needed
+        # more bytes of payload; entries and outcomes are full at their capacity.
+        cdef uint64_t number = self.last_sealed.frame_number + 1
+        cdef frame_buffer *frame = &self.ring[number % self.ring_frames]
+        cdef bint runs
+        cdef int error = 0
+        pthread_mutex_lock(&self.mutex)
+        while self.failure == WRITER_RUNS and (frame.state == FRAME_SEALED or frame.pins > 0):
+            self.wait_change(NULL)
+        runs = self.failure == WRITER_RUNS
+        if runs and frame.state != FRAME_FILLING:
+            frame.state = FRAME_FILLING
+            frame.frame_number = number
+            frame.entry_count = frame.outcome_count = frame.payload_bytes = 0
+            frame.entries = <journal_entry *>(frame.image + self.next_byte_offset % 4096 + sizeof(frame_header))
+            frame.first_seq = self.last_sealed.first_seq + self.last_sealed.entry_count
+            frame.ledger_time_ms = self.last_sealed.ledger_time_ms
+            frame.next_offset = self.last_sealed.next_offset
+            frame.records_consumed = self.last_sealed.records_consumed
+            frame.events_applied = self.last_sealed.events_applied
+            frame.events_existing = self.last_sealed.events_existing
+            frame.events_refused = self.last_sealed.events_refused
+        pthread_mutex_unlock(&self.mutex)
+        if not runs:
+            return NULL
+        if payload_needed > MAX_PAYLOAD_BYTES - frame.payload_bytes:
+            error = EFBIG
+        elif frame.payload_bytes + payload_needed > frame.payload_capacity:
+            error = self.map_buffer(frame, frame.payload_bytes + payload_needed)
+        elif frame.payload_bytes == 0 and frame.payload_capacity > self.payload_capacity >= payload_needed:
+            error = self.map_buffer(frame, self.payload_capacity)  # gives back what one giant record took
+        if error:
+            self.fail(WRITER_WRITE_FAILED, error, self.next_segment_number, self.next_byte_offset)
+            return NULL
+        return frame
+
+    cdef int map_buffer(self, frame_buffer *frame, uint32_t payload_capacity) noexcept nogil:
+        # Gives the frame new memory, and moves into it what the frame holds. Returns 0 or an errno.
+        cdef size_t entries_bytes = self.entry_capacity * sizeof(journal_entry)
+        cdef size_t outcomes_bytes = self.outcome_capacity * sizeof(outcome_record)
+        cdef size_t digests_bytes = (self.entry_capacity // ENTRIES_PER_BLOCK + 1) * sizeof(digest_record)
+        cdef size_t image_bytes = round_up(
+            2 * 4096 + sizeof(frame_header) + entries_bytes + outcomes_bytes + digests_bytes + payload_capacity, 4096)
+        cdef size_t mapped_bytes = round_up(image_bytes + outcomes_bytes + payload_capacity, 4096)
+        cdef uint8_t *image = <uint8_t *>mmap(
+            NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        cdef uint8_t *outcomes = image + image_bytes
+        cdef uint8_t *payload = outcomes + outcomes_bytes
+        if image == MAP_FAILED:
+            return errno
+        if frame.image != NULL:
+            memcpy(image + (<uint8_t *>frame.entries - frame.image), frame.entries, frame.entry_count * sizeof(journal_entry))
+            memcpy(outcomes, frame.outcomes, frame.outcome_count * sizeof(outcome_record))
+            memcpy(payload, frame.payload, frame.payload_bytes)
+            munmap(frame.image, frame.mapped_bytes)
+            frame.entries = <journal_entry *>(image + (<uint8_t *>frame.entries - frame.image))
+        frame.image = image
+        frame.mapped_bytes = mapped_bytes
+        frame.outcomes = <outcome_record *>outcomes
+        frame.payload = payload
+        frame.entry_capacity = self.entry_capacity
+        frame.outcome_capacity = self.outcome_capacity
+        frame.payload_capacity = payload_capacity
+        return 0
+
+    cdef void place_frame(self, frame_buffer *frame) noexcept nogil:
+        # Decides where the frame will lie; one that does not fit the rest of the segment begins the next.
+        cdef uint64_t needed = round_up(SEGMENT_HEADER_BYTES + frame.frame_bytes, 4096)
+        frame.previous_segment_end = 0
+        if self.next_byte_offset + frame.frame_bytes > self.next_segment_bytes:
+            frame.previous_segment_end = self.next_byte_offset
+            self.next_segment_number += 1
+            self.next_segment_bytes = max(self.standard_segment_bytes, needed)
+            self.next_byte_offset = SEGMENT_HEADER_BYTES
+            memmove(frame.image + sizeof(frame_header), frame.entries, frame.entry_count * sizeof(journal_entry))
+            frame.entries = <journal_entry *>(frame.image + sizeof(frame_header))
+        frame.segment_number = self.next_segment_number
+        frame.byte_offset = self.next_byte_offset
+        self.next_byte_offset += frame.frame_bytes
+
+    cdef int seal_frame(self, frame_buffer *frame) noexcept nogil:
+        # Hands the frame to the journal thread. Returns -1 after a failure; the frame is lost then.
+        cdef frame_header *header
+        cdef uint32_t digest_count = blocks_ended(frame.first_seq, frame.entry_count)
+        frame.frame_bytes = <uint32_t>round_up(
+            sizeof(frame_header) + frame.entry_count * sizeof(journal_entry) + frame.outcome_count * sizeof(outcome_record)
+            + digest_count * sizeof(digest_record) + frame.payload_bytes, FRAME_ALIGNMENT)
+        self.place_frame(frame)
+        header = <frame_header *>(<uint8_t *>frame.entries - sizeof(frame_header))
+        memset(header, 0, sizeof(frame_header))
+        header.magic = FRAME_MAGIC
+        header.frame_bytes = frame.frame_bytes
+        header.entry_count = frame.entry_count
+        header.outcome_count = frame.outcome_count
+        header.digest_count = digest_count
+        header.payload_bytes = frame.payload_bytes
+        header.frame_number = frame.frame_number
+        header.segment_number = frame.segment_number
+        header.first_seq = frame.first_seq
+        header.epoch = self.epoch
+        header.ledger_time_ms = frame.ledger_time_ms
+        header.next_offset = frame.next_offset
+        header.records_consumed = frame.records_consumed
+        header.events_applied = frame.events_applied
+        header.events_existing = frame.events_existing
+        header.events_refused = frame.events_refused
+        self.last_sealed = header[0]
+        pthread_mutex_lock(&self.mutex)
+        frame.state = FRAME_SEALED
+        self.sealed_frame = frame.frame_number
+        if frame.byte_offset > self.next_segment_bytes // 4 and self.wanted_segment <= frame.segment_number:
+            self.wanted_segment = frame.segment_number + 1
+        pthread_cond_broadcast(&self.changed)
+        pthread_mutex_unlock(&self.mutex)
+        return 0 if self.failure == WRITER_RUNS else -1
+
+    # --- the journal thread ---------------------------------------------------------------------------------------------
+
+    cdef bint wait_change(self, const timespec *until) noexcept nogil:
+        # Under the mutex. False: the time is up.
+        if until == NULL:
+            return pthread_cond_wait(&self.changed, &self.mutex) == 0
+        return pthread_cond_timedwait(&self.changed, &self.mutex, until) == 0
+
+    cdef frame_buffer *next_sealed(self) noexcept nogil:
+        # The next frame to be written; NULL when there is none and the writer closes, or after a failure.
+        cdef frame_buffer *frame = &self.ring[(self.written_frame + 1) % self.ring_frames]
+        pthread_mutex_lock(&self.mutex)
+        while self.failure == WRITER_RUNS and self.sealed_frame == self.written_frame and not self.closing:
+            self.wait_change(NULL)
+        if self.failure != WRITER_RUNS or self.sealed_frame == self.written_frame:
+            frame = NULL
+        pthread_mutex_unlock(&self.mutex)
+        return frame
+
+    cdef void complete_image(self, frame_buffer *frame) noexcept nogil:
+        # Puts what comes behind the entries in its place, the digests among it, and the checksum over all.
+        cdef frame_header *header = <frame_header *>(<uint8_t *>frame.entries - sizeof(frame_header))
+        cdef uint8_t *place = <uint8_t *>(frame.entries + frame.entry_count)
+        cdef uint8_t *end = <uint8_t *>header + frame.frame_bytes
+        memcpy(place, frame.outcomes, frame.outcome_count * sizeof(outcome_record))
+        place += frame.outcome_count * sizeof(outcome_record)
+        digester_add(&self.digester, frame.entries, frame.entry_count, <digest_record *>place)
+        place += header.digest_count * sizeof(digest_record)
+        memcpy(place, frame.payload, frame.payload_bytes)
+        place += frame.payload_bytes
+        memset(place, 0, end - place)
+        header.crc32c = crc32c(0, &header.frame_bytes, frame.frame_bytes - 8)
+
+    cdef int write_image(self, frame_buffer *frame) noexcept nogil:
+        # One write of whole 4 KiB blocks and one flush. Returns 0 or an errno.
+        cdef uint64_t front = frame.byte_offset % 4096
+        cdef uint64_t end = front + frame.frame_bytes
+        cdef uint64_t whole = round_up(end, 4096)
+        cdef int error
+        memcpy(frame.image, self.tail_block, front)
+        memset(frame.image + end, 0, whole - end)
+        error = write_whole(self.segment_fd, frame.image, whole, frame.byte_offset - front)
+        if error == 0 and fdatasync(self.segment_fd) != 0:
+            error = errno
+        memcpy(self.tail_block, frame.image + end // 4096 * 4096, end % 4096)
+        return error
+
+    cdef bint is_fenced(self) noexcept nogil:
+        cdef uint64_t found = self.owner.epoch
+        if found != self.epoch:
+            self.fenced_by = found
+        return found != self.epoch
+
+    cdef void fail(self, writer_failure failure, int error, uint64_t segment_number, uint64_t byte_offset) noexcept nogil:
+        # The first failure stays: nothing is written behind it.
+        pthread_mutex_lock(&self.mutex)
+        if self.failure == WRITER_RUNS:
+            self.failure = failure
+            self.failure_errno = error
+            self.failure_segment = segment_number
+            self.failure_byte_offset = byte_offset
+        pthread_cond_broadcast(&self.changed)
+        pthread_mutex_unlock(&self.mutex)
+        self.notify()
+
+    cdef int start_segment(self, uint64_t number, uint64_t first_frame_number, uint64_t first_seq,
+                           uint64_t previous_segment_end, uint64_t segment_bytes) noexcept nogil:
+        # Makes segment number the one that is written. Returns 0 or an errno.
+        cdef segment_header header = self.segment
+        cdef uint64_t prepared_bytes = self.standard_segment_bytes
+        cdef int fd = -1
+        cdef int error = self.wait_prepared(number)
+        if error:
+            return error
+        header.magic = SEGMENT_MAGIC
+        header.format_version = FORMAT_VERSION
+        header.segment_number = number
+        header.first_frame_number = first_frame_number
+        header.first_seq = first_seq
+        header.epoch = self.epoch
+        header.segment_bytes = segment_bytes
+        header.previous_segment_end = previous_segment_end
+        memcpy(header.last_digest, self.digester.chain, 32)
+        error = publish_segment(self.folder, &header, prepared_bytes, &self.writes_direct, &fd)
+        if error == 0:
+            if self.segment_fd >= 0:
+                close_file(self.segment_fd)
+            self.segment_fd = fd
+            self.segment = header
+        return error
+
+    cdef bint write_frame(self, frame_buffer *frame) noexcept nogil:
+        # True: the frame is durable, and this writer still owned the journal behind the flush.
+        cdef int error = 0
+        if not self.is_fenced() and frame.segment_number != self.segment.segment_number:
+            error = self.start_segment(
+                frame.segment_number, frame.frame_number, frame.first_seq, frame.previous_segment_end,
+                max(self.standard_segment_bytes, round_up(SEGMENT_HEADER_BYTES + frame.frame_bytes, 4096)))
+        if error == 0:
+            self.complete_image(frame)
+        if error == 0 and not self.is_fenced():
+            error = self.write_image(frame)
+        if self.is_fenced():
+            self.fail(WRITER_FENCED, 0, frame.segment_number, frame.byte_offset)
+        elif error:
+            self.fail(WRITER_WRITE_FAILED, error, frame.segment_number, frame.byte_offset)
+        return self.failure == WRITER_RUNS
+
+    cdef void write_frames(self) noexcept nogil:
+        cdef frame_buffer *frame = self.next_sealed()
+        while frame != NULL and self.write_frame(frame):
+            pthread_mutex_lock(&self.mutex)
+            frame.state = FRAME_DURABLE
+            self.written_frame = frame.frame_number
+            self.written_seq = frame.first_seq + frame.entry_count - 1
+            pthread_cond_broadcast(&self.changed)
+            pthread_mutex_unlock(&self.mutex)
+            self.notify()
+            frame = self.next_sealed()
+
+    cdef void notify(self) noexcept nogil:
+        eventfd_write(self.event_fd, 1)
+
+    def _write(self):
+        with nogil:
+            self.write_frames()
+
+    # --- the preparing thread -------------------------------------------------------------------------------------------
+
+    cdef int wait_prepared(self, uint64_t number) noexcept nogil:
+        # Until the file of segment number is filled. Returns 0 or an errno. Where the preparing thread does not run yet, or gave
+        # up because the disk was full, it is filled right here.
+        cdef bint prepared
+        pthread_mutex_lock(&self.mutex)
+        self.wanted_segment = max(self.wanted_segment, number)
+        pthread_cond_broadcast(&self.changed)
+        while self.prepared_segment < number and self.preparing:
+            self.wait_change(NULL)
+        prepared = self.prepared_segment >= number
+        self.prepared_segment = max(self.prepared_segment, number)
+        pthread_mutex_unlock(&self.mutex)
+        return 0 if prepared else prepare_segment(self.folder, number, self.epoch, self.standard_segment_bytes)
+
+    cdef uint64_t next_to_prepare(self) noexcept nogil:
+        # Waits until a segment is wanted. 0: the writer has ended.
+        cdef uint64_t number
+        pthread_mutex_lock(&self.mutex)
+        while self.failure == WRITER_RUNS and self.prepared_segment >= self.wanted_segment:
+            self.wait_change(NULL)
+        number = self.prepared_segment + 1 if self.failure == WRITER_RUNS else 0
+        pthread_mutex_unlock(&self.mutex)
+        return number
+
+    def _prepare(self):
+        cdef uint64_t number
+        cdef int error = 0
+        with nogil:
+            number = self.next_to_prepare()
+            while number and error == 0:
+                error = prepare_segment(self.folder, number, self.epoch, self.standard_segment_bytes)
+                pthread_mutex_lock(&self.mutex)
+                self.preparing = error == 0
+                if error == 0:
+                    self.prepared_segment = number
+                pthread_cond_broadcast(&self.changed)
+                pthread_mutex_unlock(&self.mutex)
+                number = self.next_to_prepare()
+
+    # --- any thread -----------------------------------------------------------------------------------------------------
+
+    cdef uint64_t get_durable_frame(self) noexcept nogil:
+        cdef uint64_t number
+        pthread_mutex_lock(&self.mutex)
+        number = self.written_frame
+        pthread_mutex_unlock(&self.mutex)
+        return number
+
+    cdef uint64_t get_durable_seq(self) noexcept nogil:
+        cdef uint64_t seq
+        pthread_mutex_lock(&self.mutex)
+        seq = self.written_seq
+        pthread_mutex_unlock(&self.mutex)
+        return seq
+
+    cdef bint wait_written(self, uint64_t frame_number, int timeout_ms) noexcept nogil:
+        # Under no mutex. True: the frame is durable. timeout_ms below 0 waits without end.
+        cdef timespec until
+        cdef bint in_time = True
+        cdef bint written
+        deadline_after(&until, timeout_ms)
+        pthread_mutex_lock(&self.mutex)
+        while self.written_frame < frame_number and self.failure == WRITER_RUNS and in_time:
+            in_time = self.wait_change(NULL if timeout_ms < 0 else &until)
+        written = self.written_frame >= frame_number
+        pthread_mutex_unlock(&self.mutex)
+        return written
+
+    cdef const frame_header *pin_frame(self, uint64_t frame_number, int timeout_ms) noexcept nogil:
+        # A durable frame, kept in the ring until unpin_frame. NULL: not durable within timeout_ms, or no longer in the ring
+        # (then it is in the files).
+        cdef frame_buffer *frame = &self.ring[frame_number % self.ring_frames]
+        cdef const frame_header *header = NULL
+        if not self.wait_written(frame_number, timeout_ms):
+            return NULL
+        pthread_mutex_lock(&self.mutex)
+        if frame.state == FRAME_DURABLE and frame.frame_number == frame_number:
+            frame.pins += 1
+            header = <const frame_header *>(<uint8_t *>frame.entries - sizeof(frame_header))
+        pthread_mutex_unlock(&self.mutex)
+        return header
+
+    cdef void unpin_frame(self, uint64_t frame_number) noexcept nogil:
+        pthread_mutex_lock(&self.mutex)
+        self.ring[frame_number % self.ring_frames].pins -= 1
+        pthread_cond_broadcast(&self.changed)
+        pthread_mutex_unlock(&self.mutex)
+
+    @property
+    def durable_seq(self) -> int:
+        """The ``seq`` of the last durable entry."""
+        return self.get_durable_seq()
+
+    @property
+    def durable_frame(self) -> int:
+        """The number of the last durable frame."""
+        return self.get_durable_frame()
+
+    @property
+    def durable_event_fd(self) -> int:
+        """An eventfd that becomes readable when a frame becomes durable or the writer fails; reading it resets it."""
+        return self.event_fd
+
+    @property
+    def direct_io(self) -> bool:
+        """Whether the open segment is written past the page cache."""
+        return self.writes_direct
+
+    @property
+    def direct_io_refused(self) -> str:
+        """Why not; empty where it is."""
+        return "" if self.writes_direct else f"the file system of {os.fsdecode(self.folder)} refuses O_DIRECT"
+
+    def wait_durable(self, uint64_t frame_number, double timeout_s=-1) -> bool:
+        """Wait until the frame is durable; ``False`` when ``timeout_s`` is over first. Raises what ``check`` raises."""
+        cdef int timeout_ms = -1 if timeout_s < 0 else <int>min(timeout_s * 1000 + 0.5, 2e9)
+        cdef bint written
+        with nogil:
+            written = self.wait_written(frame_number, timeout_ms)
+        if not written:
+            self.check()
+        return written
+
+    def check(self) -> None:
+        """Raise ``JournalWriteFailed`` or ``Fenced`` if the writer has stopped because of it."""
+        if self.failure == WRITER_FENCED:
+            raise Fenced("another process took this journal over", epoch=self.epoch, found=self.fenced_by)
+        if self.failure == WRITER_WRITE_FAILED:
+            raise write_failed(self.failure_errno, self.failure_segment, self.failure_byte_offset)
+
+    def append_frame(
+        self, const uint8_t[::1] entries not None, *, bytes outcomes=b"", bytes payload=b"", ledger_time_ms=None,
+        next_offset=None, uint64_t applied=0, uint64_t existing=0, uint64_t refused=0
+    ) -> int:
+        """Seal a frame of whole 96-byte ``entries`` and 64-byte ``outcomes``; return its number. For tools and tests.
+
+        ``applied``, ``existing`` and ``refused`` count the events of this frame. Raises what ``check`` raises.
+        """
+        cdef frame_buffer *frame
+        cdef uint32_t needed = <uint32_t>len(payload)
+        cdef int result
+        with nogil:
+            frame = self.begin_frame(needed)
+        if frame == NULL:
+            self.check()
+            raise ConfigurationError("the journal is closed")
+        frame.entry_count = <uint32_t>(entries.shape[0] // sizeof(journal_entry))
+        frame.outcome_count = <uint32_t>(len(outcomes) // sizeof(outcome_record))
+        if frame.entry_count > frame.entry_capacity or frame.outcome_count > frame.outcome_capacity:
+            frame.entry_count = frame.outcome_count = 0
+            raise ConfigurationError("too many entries or outcomes for a frame", capacity=frame.entry_capacity)
+        if frame.entry_count:
+            memcpy(frame.entries, &entries[0], frame.entry_count * sizeof(journal_entry))
+        memcpy(frame.outcomes, <const uint8_t *>outcomes, frame.outcome_count * sizeof(outcome_record))
+        memcpy(frame.payload, <const uint8_t *>payload, needed)
+        frame.payload_bytes = needed
+        frame.ledger_time_ms = frame.ledger_time_ms if ledger_time_ms is None else ledger_time_ms
+        frame.next_offset = frame.next_offset if next_offset is None else next_offset
+        frame.events_applied += applied
+        frame.events_existing += existing
+        frame.events_refused += refused
+        frame.records_consumed += applied + existing + refused
+        number = frame.frame_number
+        with nogil:
+            result = self.seal_frame(frame)
+        if result != 0:
+            self.check()
+        return number
+
+    def close(self) -> None:
+        """Make what is sealed durable, stop the threads, release the files; then raise what ``check`` raises."""
+        pthread_mutex_lock(&self.mutex)
+        self.closing = True
+        pthread_cond_broadcast(&self.changed)
+        pthread_mutex_unlock(&self.mutex)
+        if self.threads:
+            self.threads[0].join()
+            self.fail(WRITER_CLOSED, 0, 0, 0)
+            self.threads[1].join()
+            self.threads = []
+        if self.segment_fd >= 0:
+            close_file(self.segment_fd)
+            self.segment_fd = -1
+        self.owner = NULL
+        self.owner_buffer = None
+        for path in Path(os.fsdecode(self.folder)).glob(f"*.{self.epoch}.preparing"):
+            path.unlink()
+        self.check()
+
+
+def write_failed(error, segment, byte_offset):
+    """Return the ``JournalWriteFailed`` of a refused write; ``byte_offset`` is where the frame would begin."""
+    return JournalWriteFailed(
+        f"the journal could not be written: {os.strerror(error)}", hint="Start the engine again when the cause is gone",
+        segment=segment, byte_offset=byte_offset, errno=error)

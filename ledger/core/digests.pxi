@@ -1,0 +1,80 @@
+# The digest chain: one digest for every ENTRIES_PER_BLOCK entries, the same however the entries were framed.
+# Owns block_digester. Uses sha256.h and record_layout.h.
+#
+# leaf = SHA-256(0x00 | 32 entries), node = SHA-256(0x01 | left | right), root over the 128 leaves of a block,
+# digest[n] = SHA-256(digest[n - 1] | root[n]), where digest[-1] is 32 zero bytes.
+
+cdef void digester_start(block_digester *digester, uint64_t entry_count, const uint8_t *last_digest) noexcept nogil:
+    # entry_count must be a multiple of ENTRIES_PER_BLOCK: only there the chain can be taken up.
+    digester.entry_count = entry_count
+    memcpy(digester.chain, last_digest, 32)
+
+
+cdef void merkle_root(uint8_t *leaves, uint32_t leaf_count) noexcept nogil:
+    # Leaves the root in the first 32 bytes; leaf_count is a power of two.
+    cdef sha256_context context
+    cdef uint8_t prefix = 1
+    cdef uint32_t node
+    while leaf_count > 1:
+        leaf_count //= 2
+        for node in range(leaf_count):
+            sha256_begin(&context)
+            sha256_add(&context, &prefix, 1)
+            sha256_add(&context, leaves + 64 * node, 64)
+            sha256_end(&context, leaves + 32 * node)
+
+
+cdef void digester_end_block(block_digester *digester, digest_record *record) noexcept nogil:
+    cdef sha256_context context
+    merkle_root(&digester.leaves[0][0], ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF)
+    sha256_begin(&context)
+    sha256_add(&context, digester.chain, 32)
+    sha256_add(&context, digester.leaves[0], 32)
+    sha256_end(&context, digester.chain)
+    memset(record, 0, sizeof(digest_record))
+    record.block = digester.entry_count // ENTRIES_PER_BLOCK - 1
+    memcpy(record.digest, digester.chain, 32)
+
+
+cdef uint32_t digester_add(
+    block_digester *digester, const journal_entry *entries, uint32_t count, digest_record *records
+) noexcept nogil:
+    # Returns how many blocks were completed; their records are in records, which has room for blocks_ended() of them.
+    cdef uint32_t taken, in_leaf, blocks = 0
+    cdef uint8_t prefix = 0
+    while count:
+        in_leaf = digester.entry_count % ENTRIES_PER_LEAF
+        if in_leaf == 0:
+            sha256_begin(&digester.leaf)
+            sha256_add(&digester.leaf, &prefix, 1)
+        taken = min(count, ENTRIES_PER_LEAF - in_leaf)
+        sha256_add(&digester.leaf, entries, taken * sizeof(journal_entry))
+        entries += taken
+        count -= taken
+        digester.entry_count += taken
+        if in_leaf + taken == ENTRIES_PER_LEAF:
+            sha256_end(&digester.leaf, digester.leaves[(digester.entry_count - 1) % ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF])
+        if digester.entry_count % ENTRIES_PER_BLOCK == 0:
+            digester_end_block(digester, records + blocks)
+            blocks += 1
+    return blocks
+
+
+cdef uint32_t blocks_ended(uint64_t first_seq, uint32_t entry_count) noexcept nogil:
+    # How many blocks the entries first_seq .. first_seq + entry_count - 1 complete.
+    return <uint32_t>((first_seq - 1 + entry_count) // ENTRIES_PER_BLOCK - (first_seq - 1) // ENTRIES_PER_BLOCK)
+
+
+def chain_digests(const uint8_t[::1] entries not None, bytes last_digest=bytes(32)):
+    """Return the chained digests of the full blocks of ``entries``: whole 96-byte entries from the start of a block on."""
+    cdef block_digester digester
+    cdef digest_record record
+    cdef const journal_entry *entry
+    cdef uint32_t index, count = <uint32_t>(entries.shape[0] // sizeof(journal_entry))
+    digests = []
+    digester_start(&digester, 0, last_digest)
+    for index in range(count):
+        entry = <const journal_entry *>&entries[index * sizeof(journal_entry)]
+        if digester_add(&digester, entry, 1, &record):
+            digests.append((<const uint8_t *>record.digest)[:32])
+    return digests
