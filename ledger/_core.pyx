@@ -24,6 +24,7 @@ from ledger.errors import ConfigurationError, Fenced, FormatVersionMismatch, Jou
 include "core/layouts.pxi"
 include "core/checksums.pxi"
 include "core/record_batches.pxi"
+include "core/batch_tools.pxi"
 include "core/batch_building.pxi"
 include "core/decode.pxi"
 include "core/digests.pxi"

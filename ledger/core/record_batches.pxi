@@ -6,8 +6,6 @@
 
 from libc.stdint cimport INT64_MAX
 
-from typing import NamedTuple
-
 from ledger.errors import CorruptBatch
 
 cdef enum:
@@ -31,23 +29,6 @@ cdef enum:
     LOG_APPEND_TIME = 0x08
     TRANSACTIONAL = 0x10
     CONTROL = 0x20
-
-    WALK_CHUNK = 256  # records that a Python-level walk takes at a time
-
-
-class BatchOverview(NamedTuple):
-    """One record batch, by its header."""
-
-    byte_offset: int
-    batch_bytes: int
-    base_offset: int
-    last_offset: int
-    record_count: int
-    codec: int
-    control: bool
-    transactional: bool
-    max_timestamp_ms: int
-    crc_ok: bool
 
 
 cdef inline uint64_t big_endian(const uint8_t *at, int size) noexcept nogil:
@@ -278,120 +259,3 @@ cdef object walk_error(const batch_walker *w):
     return CorruptBatch(
         _WALK_SENTENCES[w.status], base_offset=w.base_offset, byte_offset=w.byte_offset, expected=w.expected, found=w.found
     )
-
-
-cdef object bytes_or_none(const uint8_t *at, int64_t size):
-    return None if size < 0 else <bytes>at[:size]
-
-
-def parse_record_body(const uint8_t[::1] body not None):
-    """Return ``(key, value, headers)`` of one record, given its bytes after the length varint.
-
-    Key, value and the values of headers are bytes or None; ``headers`` is a list of (bytes, bytes | None).
-    Raises ValueError where the bytes are no record.
-    """
-    cdef const uint8_t *at = NULL
-    cdef const uint8_t *end = NULL
-    cdef record_fields fields
-    cdef const uint8_t *part = NULL
-    cdef int64_t count = 0, size = -1
-    if body.shape[0] > 0:
-        end = &body[0] + body.shape[0]
-        at = read_fields(&body[0], end, &fields)
-    if at == NULL:
-        raise ValueError(f"{body.shape[0]} bytes that are no Kafka record")
-    headers = []
-    at = read_varint(at, end, &count)
-    while count > 0:
-        at = read_bytes(at, end, &part, &size)
-        name = bytes_or_none(part, size)
-        at = read_bytes(at, end, &part, &size)
-        headers.append((name, bytes_or_none(part, size)))
-        count -= 1
-    return bytes_or_none(fields.key, fields.key_bytes), bytes_or_none(fields.value, fields.value_bytes), headers
-
-
-def walk_batches(const uint8_t[::1] data not None, int64_t first_offset=0):
-    """Return ``(offset, timestamp_ms, key, value)`` of every record from ``first_offset`` on: for tools and tests.
-
-    Raises CorruptBatch where the data is damaged, cut off or compressed.
-    """
-    cdef batch_walker walker
-    cdef record_view records[WALK_CHUNK]
-    cdef int count, i
-    found = []
-    if data.shape[0] == 0:
-        return found
-    walker_open(&walker, &data[0], data.shape[0], first_offset)
-    while True:
-        count = walker_fill(&walker, records, WALK_CHUNK)
-        if count == 0:
-            break
-        for i in range(count):
-            key, value, _ = parse_record_body(<const uint8_t[:records[i].body_bytes]>records[i].body)
-            found.append((records[i].offset, records[i].timestamp_ms, key, value))
-    error = walk_error(&walker)
-    if error is not None:
-        raise error
-    return found
-
-
-def count_records(const uint8_t[::1] data not None, int64_t first_offset=0):
-    """Return how many records from ``first_offset`` on the batches hold, walked without the GIL. Raises CorruptBatch."""
-    cdef batch_walker walker
-    cdef record_view records[WALK_CHUNK]
-    cdef int64_t total = 0
-    cdef int count = 1
-    if data.shape[0] == 0:
-        return 0
-    with nogil:
-        walker_open(&walker, &data[0], data.shape[0], first_offset)
-        while count > 0:
-            count = walker_fill(&walker, records, WALK_CHUNK)
-            total += count
-    error = walk_error(&walker)
-    if error is not None:
-        raise error
-    return total
-
-
-cdef bint whole_batch_at(const uint8_t[::1] data, int64_t at, batch_header *header) noexcept:
-    if data.shape[0] - at < BATCH_HEADER_BYTES:
-        return False
-    read_batch_header(&data[at], header)
-    return header.magic == BATCH_MAGIC and BATCH_HEADER_BYTES <= header.batch_bytes <= data.shape[0] - at
-
-
-def has_compressed_batch(const uint8_t[::1] data not None):
-    """Return whether a batch is compressed, of those up to the first whose length or version cannot be."""
-    cdef batch_header header
-    cdef int64_t at = 0
-    while whole_batch_at(data, at, &header):
-        if header.attributes & CODEC_MASK:
-            return True
-        at += header.batch_bytes
-    return False
-
-
-def batches_overview(const uint8_t[::1] data not None):
-    """Return one ``BatchOverview`` for each whole batch, up to the first whose length or version cannot be."""
-    cdef batch_header header
-    cdef int64_t at = 0
-    found = []
-    while whole_batch_at(data, at, &header):
-        found.append(
-            BatchOverview(
-                byte_offset=at,
-                batch_bytes=header.batch_bytes,
-                base_offset=header.base_offset,
-                last_offset=header.base_offset + header.last_offset_delta,
-                record_count=header.record_count,
-                codec=header.attributes & CODEC_MASK,
-                control=bool(header.attributes & CONTROL),
-                transactional=bool(header.attributes & TRANSACTIONAL),
-                max_timestamp_ms=header.max_timestamp_ms,
-                crc_ok=batch_crc(&data[at], header.batch_bytes) == header.crc,
-            )
-        )
-        at += header.batch_bytes
-    return found
