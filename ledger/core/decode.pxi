@@ -1,5 +1,5 @@
 # From the bytes of an event to a packed_event, with all checks that need no ledger state.
-# Owns channel_table and the packed encoding; decode_text.pxi has JSON and MessagePack. Uses ledger.events for what is unusual.
+# Owns channel_table and the packed encoding; decode_json.pxi has JSON. Uses ledger.events for what is unusual.
 #
 # decode_event accepts what is plainly right and refuses wrong packed events. All else it leaves to decode_event_slow, which asks
 # ledger.events.decode_event: so one place defines what a refusal is, and the two can never disagree.
@@ -205,7 +205,7 @@ cdef uint16_t decode_event(
         return OUTCOME_VALUE_MISSING
     if value[0] == PACKED_EVENT_VERSION:
         return decode_packed(value, value_bytes, channels, event)
-    return DECODE_SLOW
+    return decode_json(value, value_bytes, channels, event)
 
 
 cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil:

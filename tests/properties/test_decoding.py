@@ -1,0 +1,154 @@
+"""The core's decoders against the plain Python of ledger.events, on right, nearly right and random values."""
+
+import json
+
+import msgspec
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ledger import _core
+from ledger.channels import BUILT_IN_CHANNELS
+from ledger.events import decode_to_packed, encode_json, encode_msgpack, encode_packed
+from ledger.outcomes import OutcomeCode
+from tests.event_samples import BILL, PAYMENT, events, fields_of
+
+DECODE_SLOW = 0xFFFF
+DECODER = _core.EventDecoder(BUILT_IN_CHANNELS)
+
+NAMES = sorted(fields_of(PAYMENT).keys() | fields_of(BILL).keys() | {"reason", "Type", "amount", ""})
+WORDS = [
+    "",
+    "payment",
+    "bill",
+    "refund",
+    "alipay",
+    "billing",
+    "postal_station",
+    "business_hall",
+    "é",
+    "\x7f",
+    '"',
+    "\\",
+    "{",
+    "１２",
+]
+DATES = [
+    "2026-02-28",
+    "2026-02-29",
+    "2024-02-29",
+    "2100-02-29",
+    "1970-01-01",
+    "2149-06-06",
+    "2149-06-07",
+    "2026-13-01",
+    "2026-1-01",
+]
+PERIODS = ["2026-00", "2026-12", "2026-13", "1969-12", "2149-12", "2150-01"]
+HOUSEHOLDS = ["330123456789", "33012345678901", "330123456789x"]
+SERIALS = ["0", "00", "7", "1" * 18, "1" * 19, "0" * 32, "0" * 33, "f" * 4, "T 1", "T1", "00000000-0000-0000-0000-000000000000"]
+UUIDS = ["6BA7B810-9dad-11d1-80b4-00c04fd430c8", "6ba7b8109dad11d180b400c04fd430c8", "6ba7b810-9dad-11d1-80b4-00c04fd430cg"]
+OTHERS = [None, True, 0, -1, 1, 10**17, 10**18, 2**63 - 1, 2**63, 2**64, 1.0, 1e300]
+VALUES = st.sampled_from([*WORDS, *DATES, *PERIODS, *HOUSEHOLDS, *SERIALS, *UUIDS, *OTHERS]) | st.text(max_size=20)
+SPACES = st.sampled_from(["", " ", "\n", "\t\r ", "\v", "\ufeff"])
+
+
+def core_agrees_with_plain_python(value):
+    """Hold fast and slow path of the core against the oracle; return the outcome code."""
+    code, packed = decode_to_packed(value, BUILT_IN_CHANNELS)
+    assert DECODER.decode_slow(value) == (code, packed)
+    fast_code, fast_packed = DECODER.decode_fast(value)
+    if fast_code != DECODE_SLOW:
+        assert (fast_code, fast_packed) == (code, packed)
+    return code
+
+
+@st.composite
+def members(draw):
+    """Names and values of an event, some of them changed, added, left out, doubled or moved."""
+    listed = list(fields_of(draw(st.sampled_from([PAYMENT, BILL]) | events())).items())
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(listed)))
+        listed[at : at + draw(st.integers(0, 1))] = draw(st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=1))
+    return draw(st.permutations(listed)) if draw(st.booleans()) else listed
+
+
+def json_text(listed, spaces, ascii_only):
+    dumped = (spaces[0] + json.dumps(part, ensure_ascii=ascii_only) + spaces[1] for member in listed for part in member)
+    pairs = [f"{name}:{value}" for name, value in zip(dumped, dumped, strict=True)]
+    return spaces[2] + "{" + spaces[3] + ",".join(pairs) + "}" + spaces[4]
+
+
+@given(members(), st.lists(SPACES, min_size=5, max_size=5) | st.just([""] * 5), st.booleans())
+def test_json_objects_of_any_fields(listed, spaces, ascii_only):
+    core_agrees_with_plain_python(json_text(listed, spaces, ascii_only).encode())
+
+
+def msgpack_map(listed):
+    parts = (msgspec.msgpack.encode(part) for member in listed for part in member)
+    return bytes([0x80 | len(listed)]) + b"".join(parts)
+
+
+@given(members(), st.booleans())
+def test_msgpack_of_any_fields(listed, as_array):
+    listed = [(name, min(value, 2**64 - 1) if type(value) is int else value) for name, value in listed]
+    value = msgspec.msgpack.encode([value for _, value in listed]) if as_array else msgpack_map(listed)
+    core_agrees_with_plain_python(value)
+
+
+ENCODERS = (encode_json, encode_msgpack, lambda event: encode_msgpack(event, as_array=True), encode_packed)
+
+
+@given(events())
+def test_right_events_take_the_fast_path_or_at_least_agree(event):
+    for encode in ENCODERS:
+        assert core_agrees_with_plain_python(encode(event)) is OutcomeCode.applied
+
+
+@given(events().filter(lambda event: event.amount_fen < 10**18 and not set(event.serial) & {'"', "\\"}))
+def test_plain_json_and_packed_events_need_no_slow_path(event):
+    for encode in (encode_json, encode_packed):
+        assert DECODER.decode_fast(encode(event)) == (OutcomeCode.applied, encode_packed(event))
+
+
+@st.composite
+def damaged_values(draw):
+    """An encoded event with a few bytes replaced, removed or put in, or cut short."""
+    value = bytearray(draw(st.sampled_from(ENCODERS))(draw(st.sampled_from([PAYMENT, BILL]) | events())))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(value)))
+        value[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=2) | st.sampled_from([b"\\u0061", b'"', b",", b" "]))
+    return bytes(value[: draw(st.integers(0, len(value)) | st.just(len(value)))])
+
+
+@given(damaged_values())
+def test_damaged_values(value):
+    core_agrees_with_plain_python(value)
+
+
+@given(st.binary(max_size=80) | st.none())
+@example(b"")
+@example(b"{}")
+@example(b'{"')
+@example(b"\x01")
+def test_random_bytes(value):
+    core_agrees_with_plain_python(value)
+
+
+@given(st.binary(min_size=63, max_size=63))
+def test_random_packed_fields(rest):
+    core_agrees_with_plain_python(b"\x01" + rest[:47] + bytes(16))
+    core_agrees_with_plain_python(b"\x01" + rest)
+
+
+@st.composite
+def packed_events(draw):
+    """A right packed event with some of its bytes replaced by telling ones."""
+    value = bytearray(encode_packed(draw(events())))
+    for _ in range(draw(st.integers(0, 3))):
+        value[draw(st.integers(1, 47))] = draw(st.sampled_from([0, 1, 2, 0x0F, 0xA0, 0xFF, 0x7F, 0x80]))
+    return bytes(value)
+
+
+@given(packed_events())
+def test_nearly_right_packed_events(value):
+    core_agrees_with_plain_python(value)
