@@ -64,5 +64,9 @@ class PositionLost(PeakledgerError):
     """The source no longer has the records that come next. Numbers: ``next_offset``, ``first_offset``."""
 
 
+class TimestampAhead(PeakledgerError):
+    """A record dated so far ahead that ledger time must not follow. Numbers: ``offset``, ``timestamp_ms``, ``now_ms``."""
+
+
 class SourceMismatch(PeakledgerError):
     """This ledger was made from another topic or partition. Numbers: ``expected``, ``found``."""
