@@ -70,3 +70,7 @@ class TimestampAhead(PeakledgerError):
 
 class SourceMismatch(PeakledgerError):
     """This ledger was made from another topic or partition. Numbers: ``expected``, ``found``."""
+
+
+class PublishFailed(PeakledgerError):
+    """A topic did not take what was published. Numbers: ``partition``, ``records``; or ``batches``, ``timeout_s``."""
