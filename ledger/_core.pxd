@@ -623,7 +623,7 @@ cdef class Frame:
 
 # --- core/posting.pxi ---------------------------------------------------------------------------------------------------
 
-# --- core/lmdb_api.pxi --------------------------------------------------------------------------------------------------
+# --- core/lmdb_api.pxi, core/balance_file.pxi ---------------------------------------------------------------------------
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_rwlock_t:
@@ -723,12 +723,12 @@ cdef class BalanceFile:
 
 cdef BalanceFile open_balance_file(object path, bint writable)
 
-# --- core/projector.pxi -------------------------------------------------------------------------------------------------
-
 cdef struct opened_account:
     uint64_t id_high
     uint64_t id_low
     uint32_t slot
+
+# --- core/projector.pxi -------------------------------------------------------------------------------------------------
 
 
 @cython.final
@@ -743,9 +743,13 @@ cdef class Projector:
     cdef uint64_t flushed_seq     # read by other threads
     cdef uint64_t flushed_frame
     cdef uint64_t flush_count
-    cdef uint64_t last_flush_ns
+    cdef uint64_t last_flush_ns   # how long it took
+    cdef uint64_t next_flush_ns   # when, at the earliest
     cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
     cdef uint64_t failure_found
+    cdef object error
+    cdef object thread
+    cdef volatile int stopping    # of STOP_*
     cdef BalanceFile file
     cdef object directory
     cdef bytes directory_bytes
@@ -761,10 +765,13 @@ cdef class Projector:
     cdef int write_changes(self) noexcept nogil
     cdef int check_owner(self, void *txn) noexcept nogil
     cdef int put_blocks(self, void *txn) noexcept nogil
-    cdef int put_block(self, void *txn, uint32_t block) noexcept nogil
-    cdef int put_slots(self, void *txn) noexcept nogil
     cdef int put_meta(self, void *txn) noexcept nogil
     cdef void publish_progress(self) noexcept nogil
+    cdef bint is_bloated(self) noexcept nogil
+    cdef void follow(self, JournalWriter writer, JournalReader reader) noexcept nogil
+    cdef int wait_ms(self) noexcept nogil
+    cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil
+    cdef int raise_failure(self, int code) except -1
 
 # --- core/balance_view.pxi ----------------------------------------------------------------------------------------------
 

@@ -1,13 +1,15 @@
 """The engine: one extension module, its parts in the order in which an event passes them."""
 
-from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, errno  # no-cython-lint
+from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOSPC, errno  # no-cython-lint
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.stdio cimport snprintf  # no-cython-lint
-from libc.stdlib cimport calloc, free, realloc  # no-cython-lint
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc  # no-cython-lint
 from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
+from posix.dlfcn cimport RTLD_NOW, dlopen, dlsym  # no-cython-lint
 from posix.fcntl cimport O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY  # no-cython-lint
 from posix.fcntl cimport open as open_file  # no-cython-lint
-from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap  # no-cython-lint
+from posix.mman cimport MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE  # no-cython-lint
+from posix.mman cimport PROT_READ, PROT_WRITE, madvise, mmap, munmap  # no-cython-lint
 from posix.stdlib cimport posix_memalign  # no-cython-lint
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-lint
 from posix.types cimport off_t  # no-cython-lint
@@ -17,9 +19,22 @@ from posix.unistd cimport fdatasync, fsync, link, lseek, pread, pwrite, unlink  
 
 import os
 import threading
+import time
+import weakref
 from pathlib import Path
 
-from ledger.errors import ConfigurationError, Fenced, FormatVersionMismatch, JournalDamaged, JournalWriteFailed
+import lmdb
+import lmdb.cpython as lmdb_extension
+
+from ledger.errors import (
+    ConfigurationError,
+    Fenced,
+    FormatVersionMismatch,
+    JournalDamaged,
+    JournalWriteFailed,
+    ProjectionDamaged,
+)
+from ledger.projections import generations
 
 include "core/layouts.pxi"
 include "core/checksums.pxi"
@@ -37,6 +52,7 @@ include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/posting.pxi"
 include "core/lmdb_api.pxi"
+include "core/balance_file.pxi"
 include "core/projector.pxi"
 include "core/balance_view.pxi"
 include "core/recovery.pxi"

@@ -11,7 +11,7 @@ from tests.entries import LEDGER_ID, account, openings, transfer
 
 @pytest.fixture
 def projector(tmp_path):
-    projector = Projector(tmp_path / "topic-0" / "balances", LEDGER_ID, 1, 10_000)
+    projector = Projector(tmp_path / "topic-0", LEDGER_ID, 1, 10_000)
     projector.load()
     projector.apply_entries(1, openings(70) + transfer(1, 0, 500) + transfer(0, 1, 20), next_offset=9, events_applied=2)
     projector.flush()
@@ -86,7 +86,7 @@ def test_where_there_is_no_ledger_the_error_says_so(tmp_path):
 
 
 def test_an_account_is_found_in_whichever_shard_has_it(reader, tmp_path):
-    other = Projector(tmp_path / "topic-1" / "balances", LEDGER_ID, 1, 10_000)
+    other = Projector(tmp_path / "topic-1", LEDGER_ID, 1, 10_000)
     other.load()
     other.apply_entries(1, openings(71))
     other.flush()

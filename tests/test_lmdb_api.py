@@ -27,7 +27,7 @@ def test_what_the_core_writes_through_the_table_py_lmdb_reads(tmp_path):
     projector.apply_entries(1, openings(64) + transfer(63, 0, 5))
     projector.close()
     del projector
-    with lmdb.open(str(generations.newest(tmp_path)), max_dbs=4, readonly=True) as env:
+    with lmdb.open(str(generations.newest(tmp_path / "balances")), max_dbs=4, readonly=True) as env:
         assert env.info()["max_readers"] == 512
         meta, slots = env.open_db(b"meta", create=False), env.open_db(b"slots", create=False)
         blocks = env.open_db(b"blocks", integerkey=True, create=False)
@@ -49,6 +49,6 @@ def test_a_file_that_py_lmdb_compacted_is_read_by_the_core(tmp_path):
     del projector
     copy = tmp_path / "copy"
     copy.mkdir()
-    with lmdb.open(str(generations.newest(tmp_path / "a")), max_dbs=4, readonly=True) as env:
+    with lmdb.open(str(generations.newest(tmp_path / "a" / "balances")), max_dbs=4, readonly=True) as env:
         env.copy(str(copy), compact=True)
     assert BalanceView(copy).get(account(63)) == (0, 0, 0, 0, 64, 0, 1)

@@ -11,7 +11,7 @@ from tests.entries import LEDGER_ID, account, openings, transfer
 
 def records(directory):
     """Return watermark and accounts as LMDB has them."""
-    seq, data = BalanceView(generations.newest(directory)).records()
+    seq, data = BalanceView(generations.newest(directory / "balances")).records()
     return seq, list(ACCOUNT_RECORD.unpack_all(data))
 
 
@@ -103,7 +103,7 @@ def test_a_zombie_that_builds_a_generation_does_not_take_the_readers_away(tmp_pa
 def edit_meta(directory, **changes):
     """Change the stored meta through another process' eyes: py-lmdb, with nothing else open."""
     lmdb = pytest.importorskip("lmdb")
-    path = generations.newest(directory)
+    path = generations.newest(directory / "balances")
     with lmdb.open(str(path), max_dbs=4, map_size=1 << 24) as env:
         meta = env.open_db(b"meta")
         with env.begin(write=True) as txn:
@@ -132,7 +132,7 @@ def test_balances_of_an_earlier_run_of_the_system_are_trusted_only_if_they_were_
 def test_a_clean_mark_is_gone_once_the_balances_are_opened(tmp_path):
     made_and_closed(tmp_path, clean=True)
     projector = make(tmp_path)
-    assert BALANCE_META.unpack(BalanceView(generations.newest(tmp_path)).meta())["clean"] == 0
+    assert BALANCE_META.unpack(BalanceView(generations.newest(tmp_path / "balances")).meta())["clean"] == 0
     projector.close(clean=False)
 
 

@@ -4,7 +4,7 @@ cdef extern from "Python.h":
     bytes PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
     char *PyBytes_AS_STRING(object data)
 
-cdef tuple _balance(const account_record *record):
+cdef tuple balance_tuple(const account_record *record):
     return (
         record.debits_posted, record.credits_posted, record.debits_pending, record.credits_pending,
         record.last_seq, record.flags, record.book,
@@ -22,7 +22,7 @@ cdef class BalanceView:
     cdef int begin(self, void **txn) except -1:
         cdef int code = self.file.begin_read(txn)
         if code:
-            raise _lmdb_failure(code, self.file.path)
+            raise lmdb_failure(code, self.file.path)
         return 0
 
     def get(self, object account_id):
@@ -37,8 +37,8 @@ cdef class BalanceView:
         if code == LMDB_NOTFOUND:
             return None
         if code:
-            raise _lmdb_failure(code, self.file.path)
-        return _balance(&record)
+            raise lmdb_failure(code, self.file.path)
+        return balance_tuple(&record)
 
     def get_many(self, list account_ids):
         """Return the watermark, and a balance or None for each id, of one snapshot."""
@@ -54,12 +54,12 @@ cdef class BalanceView:
                 code = self.file.read_account(txn, account_id >> 64, account_id & 0xFFFFFFFFFFFFFFFF, &record)
                 if code and code != LMDB_NOTFOUND:
                     break
-                balances.append(_balance(&record) if not code else None)
+                balances.append(balance_tuple(&record) if not code else None)
                 code = 0
         finally:
             self.file.end_read(txn)
         if code:
-            raise _lmdb_failure(code, self.file.path)
+            raise lmdb_failure(code, self.file.path)
         return meta.watermark_seq, balances
 
     def meta(self):
@@ -71,7 +71,7 @@ cdef class BalanceView:
         code = self.file.read_meta(txn, &meta)
         self.file.end_read(txn)
         if code:
-            raise _lmdb_failure(code, self.file.path)
+            raise lmdb_failure(code, self.file.path)
         return PyBytes_FromStringAndSize(<const char *>&meta, sizeof(meta))
 
     def records(self):
@@ -99,5 +99,5 @@ cdef class BalanceView:
         else:
             self.file.end_read(txn)
         if code:
-            raise _lmdb_failure(code, self.file.path)
+            raise lmdb_failure(code, self.file.path)
         return meta.watermark_seq, data

@@ -1,20 +1,6 @@
 # The balance projector: a replica of the accounts, fed with durable frames, flushed to LMDB in blocks of ACCOUNTS_PER_BLOCK.
 # Owns the replica and the writing of generations; uses lmdb_api and the journal's records.
 
-import time as _time
-from pathlib import Path as _Path
-
-from ledger.errors import Fenced as _Fenced
-from ledger.errors import FormatVersionMismatch as _FormatVersionMismatch
-from ledger.errors import JournalDamaged as _JournalDamaged
-from ledger.projections import generations as _generations
-
-from libc.errno cimport ENOSPC, ENOMEM
-from libc.stdlib cimport free, malloc, qsort
-from posix.mman cimport (
-    MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, PROT_READ, PROT_WRITE, madvise, mmap, munmap,
-)
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from "<sys/statvfs.h>" nogil:
     cdef struct statvfs_result "statvfs":
@@ -23,36 +9,50 @@ cdef extern from "<sys/statvfs.h>" nogil:
     int statvfs(const char *path, statvfs_result *result)
 
 cdef extern from * nogil:
-    int __builtin_ctzll(unsigned long long)
-    void __builtin_prefetch(const void *, int)
-    uint64_t __atomic_load_n(uint64_t *, int)
-    void __atomic_store_n(uint64_t *, uint64_t, int)
+    int count_trailing_zeros "__builtin_ctzll"(unsigned long long)
+    void prefetch "__builtin_prefetch"(const void *address, int write)
+    uint64_t atomic_load "__atomic_load_n"(uint64_t *, int)
+    void atomic_store "__atomic_store_n"(uint64_t *, uint64_t, int)
     int __ATOMIC_RELAXED
     int __ATOMIC_RELEASE
     int __ATOMIC_ACQUIRE
 
 cdef enum:
-    BLOCK_BYTES = 4048  # sizeof(account_block_header) + ACCOUNTS_PER_BLOCK * sizeof(account_record)
     PREFETCH_ENTRIES = 12
     MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
+
+    # The pause after a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
+    LEAST_PAUSE_NS = 1000000
+    MOST_PAUSE_NS = 50000000
+    DISK_FULL_PAUSE_NS = 1000000000
+    READER_CHECK_NS = 10000000000
+    IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
+
+    # Without a reader that holds a snapshot a file keeps to three times what the accounts need; with one it grows without end.
+    BLOATED_TIMES = 6
+    BLOATED_BYTES = 256 << 20
 
     # Why a projector stopped; LMDB's own codes are negative or the system's error numbers, which are smaller.
     PROJECTOR_FENCED = 1001
     PROJECTOR_SEQ_MISSING = 1002
     PROJECTOR_SLOT_UNKNOWN = 1003
     PROJECTOR_ENTRY_UNKNOWN = 1004
+    PROJECTOR_ERROR = 1005  # self.error says what
+
+    STOP_WHEN_DRAINED = 1
+    STOP_AT_ONCE = 2
 
 _WAIT_STEP_S = 0.0002
 _DEFAULT_CAPACITY = 1 << 28  # accounts: address space only, memory is taken as accounts open
 
 
-cdef inline uint64_t _monotonic_ns() noexcept nogil:
+cdef inline uint64_t monotonic_ns() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
 
 
-cdef void *_reserve(size_t size) noexcept nogil:
+cdef void *reserve_zeros(size_t size) noexcept nogil:
     """Return ``size`` bytes of zeros that take memory when they are touched, or NULL."""
     cdef void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     if memory == MAP_FAILED:
@@ -61,34 +61,26 @@ cdef void *_reserve(size_t size) noexcept nogil:
     return memory
 
 
-cdef int _by_id(const void *left, const void *right) noexcept nogil:
-    cdef const opened_account *a = <const opened_account *>left
-    cdef const opened_account *b = <const opened_account *>right
-    if a.id_high != b.id_high:
-        return 1 if a.id_high > b.id_high else -1
-    return (a.id_low > b.id_low) - (a.id_low < b.id_low)
-
-
 cdef class Projector:
     """Keeps the balances of one shard in LMDB. One thread applies and flushes; any thread may ask how far it is.
 
-    ``directory`` is the shard's ``balances``, ``ledger_id`` 16 bytes, ``epoch`` that of the owner of the ledger. ``capacity``
-    bounds the accounts, and takes 64 bytes of address space each.
+    ``shard_directory`` holds ``journal`` and gets ``balances``; ``ledger_id`` is 16 bytes, ``epoch`` that of the ledger's owner.
+    ``capacity`` bounds the accounts, and takes 64 bytes of address space each.
     """
 
-    def __cinit__(self, object directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY):
+    def __cinit__(self, object shard_directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY):
         self.capacity = capacity
-        self.records = <account_record *>_reserve(<size_t>capacity * sizeof(account_record))
-        self.dirty = <uint64_t *>_reserve((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        self.records = <account_record *>reserve_zeros(<size_t>capacity * sizeof(account_record))
+        self.dirty = <uint64_t *>reserve_zeros((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
         if not self.records or not self.dirty:
             raise MemoryError(f"no address space for {capacity} accounts")
-        self.directory = _Path(directory)
-        self.directory_bytes = _os.fsencode(self.directory)
+        self.directory = Path(shard_directory) / "balances"
+        self.directory_bytes = os.fsencode(self.directory)
         self.directory_path = self.directory_bytes
         self.state.magic, self.state.format_version = BALANCE_MAGIC, FORMAT_VERSION
         self.state.epoch = epoch
         memcpy(self.state.ledger_id, <const char *>ledger_id, sizeof(self.state.ledger_id))
-        boot_id = _boot_id()
+        boot_id = read_boot_id()
         memcpy(self.state.boot_id, <const char *>boot_id, min(<size_t>len(boot_id), sizeof(self.state.boot_id)))
 
     def __dealloc__(self):
@@ -106,7 +98,7 @@ cdef class Projector:
         that is stopped inside an ``lmdb_txn`` locks its generation for ever. An empty ledger gets an empty one. Raises
         FormatVersionMismatch, and ProjectionDamaged where the balances cannot be trusted and must be made from the journal.
         """
-        newest = _generations.newest(self.directory)
+        newest = generations.newest(self.directory)
         if newest is None:
             self.start_generation()
             return 0, 0
@@ -117,7 +109,7 @@ cdef class Projector:
             self.start_generation()
         else:
             self._claim(newest, was_clean)
-            _generations.remove_before(newest)
+            generations.remove_before(newest)
         self.publish_progress()
         return self.state.watermark_seq, self.state.watermark_frame
 
@@ -126,18 +118,18 @@ cdef class Projector:
         cdef void *txn
         cdef int code = self.file.begin_read(&txn)
         if code:
-            raise _lmdb_failure(code, self.file.path)
+            raise lmdb_failure(code, self.file.path)
         code = self.file.read_meta(txn, &meta)
         try:
             if code:
-                raise _lmdb_failure(code, self.file.path)
+                raise lmdb_failure(code, self.file.path)
             self.check_trust(&meta)
             with nogil:
                 code = self.file.read_records(txn, self.records, meta.account_count)
-                if not code and not _conserved(self.records, meta.account_count):
+                if not code and not conserved(self.records, meta.account_count):
                     code = LMDB_CORRUPTED
             if code:
-                raise _lmdb_failure(code, self.file.path)
+                raise lmdb_failure(code, self.file.path)
         finally:
             self.file.end_read(txn)
         meta.epoch = self.state.epoch
@@ -151,17 +143,17 @@ cdef class Projector:
     cdef int check_trust(self, const balance_meta *meta) except -1:
         path = str(self.file.path)
         if meta.magic != BALANCE_MAGIC or meta.format_version != FORMAT_VERSION:
-            raise _FormatVersionMismatch(
+            raise FormatVersionMismatch(
                 "The balances were written by another version", path=path, expected=FORMAT_VERSION, found=meta.format_version
             )
         if memcmp(meta.ledger_id, self.state.ledger_id, sizeof(meta.ledger_id)):
-            raise _ProjectionDamaged("The balances belong to another ledger", path=path, seq=meta.watermark_seq)
+            raise ProjectionDamaged("The balances belong to another ledger", path=path, seq=meta.watermark_seq)
         if not meta.clean and memcmp(meta.boot_id, self.state.boot_id, sizeof(meta.boot_id)):
-            raise _ProjectionDamaged(
+            raise ProjectionDamaged(
                 "The system stopped while the balances were open; the file may be incomplete", path=path, seq=meta.watermark_seq
             )
         if meta.account_count > self.capacity:
-            raise _ProjectionDamaged(
+            raise ProjectionDamaged(
                 "More accounts than this build was given room for", path=path, expected=self.capacity, found=meta.account_count
             )
         return 0
@@ -183,20 +175,20 @@ cdef class Projector:
             if not code and was_clean:
                 code = LMDB.env_sync(self.file.env, 1)
         if code:
-            raise _lmdb_failure(code, path)
+            raise lmdb_failure(code, path)
 
     def start_generation(self):
         """Write the whole replica into a new generation, and let the readers go over to it. Older ones are deleted."""
         cdef uint32_t block
-        building = _generations.prepare(self.directory, self.state.epoch)
+        building = generations.prepare(self.directory, self.state.epoch)
         self.file = open_balance_file(building, True)
         self.slots_flushed = 0
         for block in range((self.count + ACCOUNTS_PER_BLOCK - 1) // ACCOUNTS_PER_BLOCK):
             self.touch(block * ACCOUNTS_PER_BLOCK)
         self.flush()
-        path = _generations.publish(building)
-        self.file.path, self.file.path_bytes = path, _os.fsencode(path)
-        _generations.remove_before(path)
+        path = generations.publish(building)
+        self.file.path, self.file.path_bytes = path, os.fsencode(path)
+        generations.remove_before(path)
 
     # --- Applying -------------------------------------------------------------------------------------------------------
 
@@ -233,8 +225,8 @@ cdef class Projector:
         for i in range(count):
             if i + PREFETCH_ENTRIES < count:
                 # Also a slot that is not there: a prefetch of any address does no harm.
-                __builtin_prefetch(&self.records[entries[i + PREFETCH_ENTRIES].debit_slot], 1)
-                __builtin_prefetch(&self.records[entries[i + PREFETCH_ENTRIES].credit_slot], 1)
+                prefetch(&self.records[entries[i + PREFETCH_ENTRIES].debit_slot], 1)
+                prefetch(&self.records[entries[i + PREFETCH_ENTRIES].credit_slot], 1)
             self.failure = self.apply_entry(&entries[i], header.first_seq + i)
             if self.failure:
                 self.failure_found = header.first_seq + i
@@ -286,28 +278,37 @@ cdef class Projector:
 
     def flush(self):
         """Write what changed since the last flush, and the watermark, in one ``lmdb_txn``. Raises as ``check``."""
+        cdef int code
         with nogil:
-            self.flush_changes()
-        self.check()
+            code = self.flush_changes()
+        if code:
+            self.raise_failure(code)
 
     cdef int flush_changes(self) noexcept nogil:
-        cdef uint64_t begun = _monotonic_ns()
+        cdef uint64_t begun = monotonic_ns()
+        cdef int code
         if self.failure:
             return self.failure
-        self.failure = self.make_room()
-        if not self.failure:
-            self.failure = self.write_changes()
-        while self.failure == LMDB_MAP_FULL:
-            self.failure = self.grow_map()
-            if not self.failure:
-                self.failure = self.write_changes()
-        if self.failure:
-            return self.failure
+        code = self.make_room()
+        if not code:
+            code = self.write_changes()
+        while code == LMDB_MAP_FULL:
+            code = self.grow_map()
+            if not code:
+                code = self.write_changes()
+        if code:
+            self.next_flush_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
+            if code != ENOSPC:
+                self.failure = code
+            return code
         memset(self.dirty, 0, (self.count // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
         self.dirty_count = 0
         self.slots_flushed = self.count
         self.flush_count += 1
-        self.last_flush_ns = _monotonic_ns() - begun
+        self.last_flush_ns = monotonic_ns() - begun
+        self.next_flush_ns = begun + self.last_flush_ns + min(
+            max(4 * self.last_flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_PAUSE_NS
+        )
         self.publish_progress()
         return 0
 
@@ -337,7 +338,7 @@ cdef class Projector:
         if not code:
             code = self.put_blocks(txn)
         if not code:
-            code = self.put_slots(txn)
+            code = put_slots(self.file, txn, self.records, self.slots_flushed, self.count)
         if not code:
             code = self.put_meta(txn)
         if code:
@@ -363,75 +364,122 @@ cdef class Projector:
         for word in range(self.count // ACCOUNTS_PER_BLOCK // 64 + 1):
             bits = self.dirty[word]
             while bits:
-                block = word * 64 + __builtin_ctzll(bits)
+                block = word * 64 + count_trailing_zeros(bits)
                 bits &= bits - 1
-                code = self.put_block(txn, block)
+                code = put_block(self.file, txn, block, self.records, self.count)
                 if code:
                     return code
         return 0
-
-    cdef int put_block(self, void *txn, uint32_t block) noexcept nogil:
-        cdef uint32_t first = block * ACCOUNTS_PER_BLOCK, size = min(self.count - first, <uint32_t>ACCOUNTS_PER_BLOCK), i
-        cdef lmdb_value key = lmdb_value(sizeof(block), &block), data = lmdb_value(BLOCK_BYTES, NULL)
-        cdef account_block_header *header
-        cdef int code = LMDB.put(txn, self.file.blocks, &key, &data, LMDB_RESERVE)
-        if code:
-            return code
-        header = <account_block_header *>data.data
-        header.last_seq, header.block, header.account_count = 0, block, size
-        memcpy(&header[1], &self.records[first], size * sizeof(account_record))
-        memset(<account_record *>&header[1] + size, 0, (ACCOUNTS_PER_BLOCK - size) * sizeof(account_record))
-        for i in range(first, first + size):
-            header.last_seq = max(header.last_seq, self.records[i].last_seq)
-        return 0
-
-    cdef int put_slots(self, void *txn) noexcept nogil:
-        """Write the ids of the accounts that opened, in order: neighbours fall into the same page."""
-        cdef uint32_t count = self.count - self.slots_flushed, i
-        cdef unsigned int flags = LMDB_APPEND if self.slots_flushed == 0 else 0
-        cdef account_slot_record slot
-        cdef uint64_t[2] id_bytes
-        cdef lmdb_value key = lmdb_value(sizeof(id_bytes), &id_bytes[0]), data = lmdb_value(sizeof(slot), &slot)
-        cdef opened_account *opened
-        cdef int code = 0
-        if count == 0:
-            return 0
-        opened = <opened_account *>malloc(count * sizeof(opened_account))
-        if not opened:
-            return ENOMEM
-        for i in range(count):
-            opened[i].slot = self.slots_flushed + i
-            opened[i].id_high, opened[i].id_low = self.records[opened[i].slot].id_high, self.records[opened[i].slot].id_low
-        qsort(opened, count, sizeof(opened_account), _by_id)
-        slot.reserved = 0
-        for i in range(count):
-            slot.slot = opened[i].slot
-            _slot_key(opened[i].id_high, opened[i].id_low, id_bytes)
-            code = LMDB.put(txn, self.file.slots, &key, &data, flags)
-            if code:
-                break
-        free(opened)
-        return code
 
     cdef int put_meta(self, void *txn) noexcept nogil:
         cdef lmdb_value key = lmdb_value(5, <void *><const char *>b"state"), data = lmdb_value(sizeof(balance_meta), &self.state)
         self.state.account_count = self.count
         return LMDB.put(txn, self.file.meta, &key, &data, 0)
 
+    cdef bint is_bloated(self) noexcept nogil:
+        cdef lmdb_info info
+        LMDB.env_info(self.file.env, &info)
+        return info.last_page * LMDB_PAGE_BYTES > BLOATED_BYTES + BLOATED_TIMES * <size_t>self.count * 2 * sizeof(account_record)
+
+    # --- Following the journal ------------------------------------------------------------------------------------------
+
+    def start(self, JournalWriter writer not None):
+        """Follow ``writer`` in a thread of its own, until ``close``."""
+        self.thread = threading.Thread(target=self.run, args=(writer,), name="projector", daemon=True)
+        self.thread.start()
+
+    def run(self, JournalWriter writer not None):
+        """Apply and flush the durable frames of ``writer`` until ``close``. What stopped it otherwise, ``check`` raises."""
+        cdef JournalReader reader
+        try:
+            reader = JournalReader(self.directory.parent / "journal", follow=True)
+            while True:
+                with nogil:
+                    self.follow(writer, reader)
+                reader.raise_status()
+                if reader.status == READ_END:
+                    raise JournalDamaged("A frame that was durable is missing", frame=self.state.watermark_frame + 1)
+                if self.stopping or self.failure > 0:
+                    return
+                self.failure = 0  # an LMDB file that is of no use any more, or bloated; the replica is as good as ever
+                self.start_generation()
+        except Exception as error:
+            self.error, self.failure = error, PROJECTOR_ERROR
+
+    cdef void follow(self, JournalWriter writer, JournalReader reader) noexcept nogil:
+        """Return when asked to stop, when something failed, or when the file is bloated."""
+        cdef const frame_header *frame
+        cdef uint64_t number, reader_check_ns = 0, now_ns
+        cdef int dead
+        while self.stopping != STOP_AT_ONCE and not self.failure:
+            number = self.state.watermark_frame + 1
+            frame = writer.pin_frame(number, self.wait_ms())
+            if frame != NULL:
+                self.apply_frame(frame, frame_entries(frame))
+                writer.unpin_frame(number)
+            elif writer.get_durable_frame() >= number:
+                if self.apply_from_files(reader, number) != READ_OK:
+                    return
+            elif self.stopping:
+                return
+            now_ns = monotonic_ns()
+            if now_ns >= self.next_flush_ns and self.state.watermark_frame != self.flushed_frame:
+                if not self.flush_changes() and self.is_bloated():
+                    return
+            if now_ns >= reader_check_ns:
+                LMDB.reader_check(self.file.env, &dead)
+                reader_check_ns = now_ns + READER_CHECK_NS
+
+    cdef int wait_ms(self) noexcept nogil:
+        """How long to wait for a frame."""
+        cdef uint64_t now_ns = monotonic_ns()
+        if self.stopping:
+            return 0
+        if self.state.watermark_frame == self.flushed_frame:
+            return IDLE_WAIT_MS
+        return <int>((self.next_flush_ns - now_ns) // 1000000 + 1) if self.next_flush_ns > now_ns else 0
+
+    cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil:
+        """Apply one frame that has left the writer's ring."""
+        cdef const frame_header *frame
+        reader.up_to_frame = number
+        if reader.segment_number == 0 or reader.next_frame_number != number:
+            reader.status = reader.seek(number, 0)
+            if reader.status > READ_END:
+                return reader.status
+        frame = reader.read_frame()
+        if frame != NULL:
+            self.apply_frame(frame, frame_entries(frame))
+        return reader.status
+
+    def replay(self, JournalReader reader not None, uint64_t entries=1 << 22):
+        """Apply frames of ``reader`` until ``entries`` entries are applied or no frame is left. Return whether one may be."""
+        cdef const frame_header *frame = NULL
+        cdef uint64_t enough = self.state.watermark_seq + entries
+        with nogil:
+            while self.state.watermark_seq < enough and not self.failure:
+                frame = reader.read_frame()
+                if frame == NULL or self.apply_frame(frame, frame_entries(frame)):
+                    break
+        if frame == NULL:
+            reader.raise_status()
+        self.check()
+        return frame != NULL
+
     # --- Progress -------------------------------------------------------------------------------------------------------
 
     cdef void publish_progress(self) noexcept nogil:
-        __atomic_store_n(&self.flushed_frame, self.state.watermark_frame, __ATOMIC_RELAXED)
-        __atomic_store_n(&self.flushed_seq, self.state.watermark_seq, __ATOMIC_RELEASE)
+        atomic_store(&self.flushed_frame, self.state.watermark_frame, __ATOMIC_RELAXED)
+        atomic_store(&self.flushed_seq, self.state.watermark_seq, __ATOMIC_RELEASE)
 
     @property
     def projected_seq(self):
         """The watermark: every entry up to here can be read from LMDB."""
-        return __atomic_load_n(&self.flushed_seq, __ATOMIC_ACQUIRE)
+        return atomic_load(&self.flushed_seq, __ATOMIC_ACQUIRE)
 
     @property
     def projected_frame(self):
-        return __atomic_load_n(&self.flushed_frame, __ATOMIC_RELAXED)
+        return atomic_load(&self.flushed_frame, __ATOMIC_RELAXED)
 
     @property
     def account_count(self):
@@ -440,27 +488,30 @@ cdef class Projector:
 
     def check(self):
         """Raise what stopped this projector: Fenced, JournalDamaged (the entries cannot be), or ProjectionDamaged."""
-        cdef int code = self.failure
-        if not code:
-            return
+        if self.failure:
+            self.raise_failure(self.failure)
+
+    cdef int raise_failure(self, int code) except -1:
+        if code == PROJECTOR_ERROR:
+            raise self.error
         if code == PROJECTOR_FENCED:
-            raise _Fenced("Another process keeps these balances now", epoch=self.state.epoch, found=self.failure_found)
+            raise Fenced("Another process keeps these balances now", epoch=self.state.epoch, found=self.failure_found)
         if code == PROJECTOR_SEQ_MISSING:
-            raise _JournalDamaged("Entries are missing", expected=self.state.watermark_seq + 1, found=self.failure_found)
+            raise JournalDamaged("Entries are missing", expected=self.state.watermark_seq + 1, found=self.failure_found)
         if code == PROJECTOR_SLOT_UNKNOWN:
-            raise _JournalDamaged("An entry names an account that cannot be", seq=self.failure_found)
+            raise JournalDamaged("An entry names an account that cannot be", seq=self.failure_found)
         if code == PROJECTOR_ENTRY_UNKNOWN:
-            raise _JournalDamaged("An entry of an unknown kind", seq=self.failure_found)
-        raise _lmdb_failure(code, self.file.path)
+            raise JournalDamaged("An entry of an unknown kind", seq=self.failure_found)
+        raise lmdb_failure(code, self.file.path)
 
     def wait_projected(self, uint64_t seq, double timeout_s):
         """Return whether the watermark reached ``seq`` in time. Raises as ``check`` where it never will."""
-        cdef double deadline = _time.monotonic() + timeout_s
+        cdef double deadline = time.monotonic() + timeout_s
         while self.projected_seq < seq:
             self.check()
-            if _time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 return False
-            _time.sleep(_WAIT_STEP_S)
+            time.sleep(_WAIT_STEP_S)
         return True
 
     def status(self):
@@ -477,8 +528,14 @@ cdef class Projector:
         }
 
     def close(self, *, bint clean=True):
-        """Flush, sync to disk and mark the balances as clean; without ``clean``, or after a failure, leave them as they are."""
+        """Stop following, and leave the file. With ``clean``, and if nothing failed, first apply what is durable, flush, sync to
+        disk and mark the balances as clean.
+        """
         cdef int code
+        self.stopping = STOP_WHEN_DRAINED if clean else STOP_AT_ONCE
+        if self.thread is not None:
+            self.thread.join()
+            self.thread = None
         if self.file is None:
             return
         try:
@@ -489,12 +546,12 @@ cdef class Projector:
                     # Twice: the mark may only reach the disk after what it vouches for.
                     code = LMDB.env_sync(self.file.env, 1) or self.write_changes() or LMDB.env_sync(self.file.env, 1)
                 if code:
-                    raise _lmdb_failure(code, self.file.path)
+                    self.raise_failure(code)
         finally:
             self.file = None
 
 
-cdef bint _conserved(const account_record *records, uint32_t count) noexcept nogil:
+cdef bint conserved(const account_record *records, uint32_t count) noexcept nogil:
     """Whether debits equal credits over all accounts (modulo 2^64, which no single flipped bit escapes)."""
     cdef uint64_t posted = 0, pending = 0
     cdef uint32_t i
@@ -504,6 +561,6 @@ cdef bint _conserved(const account_record *records, uint32_t count) noexcept nog
     return posted == 0 and pending == 0
 
 
-cdef bytes _boot_id():
+cdef bytes read_boot_id():
     """What names this run of the system: pages that were written but not synced outlive a process, not a run."""
-    return _Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()

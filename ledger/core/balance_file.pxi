@@ -1,0 +1,245 @@
+# The LMDB environment of balances: opening, reading, writing of blocks and slots. Owns the environments of this process;
+# uses lmdb_api and the records' layout.
+
+
+cdef enum:
+    BLOCK_BYTES = 4048  # sizeof(account_block_header) + ACCOUNTS_PER_BLOCK * sizeof(account_record)
+
+cdef extern from * nogil:
+    uint64_t __builtin_bswap64(uint64_t)
+
+cdef inline void slot_key(uint64_t id_high, uint64_t id_low, uint64_t *key) noexcept nogil:
+    key[0] = __builtin_bswap64(id_high)
+    key[1] = __builtin_bswap64(id_low)
+
+
+cdef class BalanceFile:
+    """The LMDB environment of one generation of balances, shared by all of this process: LMDB allows no second one."""
+
+    def __cinit__(self):
+        pthread_rwlock_init(&self.in_use, NULL)
+
+    def __dealloc__(self):
+        self.close()
+        pthread_rwlock_destroy(&self.in_use)
+
+    cdef void open(self, bint writable, int64_t file_bytes) except *:
+        """Open, or open again with the right to write; ``file_bytes`` is the file's length, -1 where there is none yet.
+
+        Nothing may be reading, and the GIL stays held: whoever waits for ``in_use`` may hold it.
+        """
+        cdef unsigned int flags = LMDB_NOTLS | (LMDB_NOSYNC | LMDB_WRITEMAP | LMDB_NOMEMINIT if writable else LMDB_RDONLY)
+        cdef lmdb_info info
+        cdef int code
+        self.close()
+        code = LMDB.env_create(&self.env)
+        if not code:
+            LMDB.env_set_maxdbs(self.env, 4)
+            LMDB.env_set_maxreaders(self.env, MAX_READERS)
+            if file_bytes < 0:
+                LMDB.env_set_mapsize(self.env, FIRST_MAP_BYTES)
+            code = LMDB.env_open(self.env, self.path_bytes, flags, 0o644)
+        if not code:
+            LMDB.env_info(self.env, &info)
+            if 0 <= file_bytes < <int64_t>((info.last_page + 1) * LMDB_PAGE_BYTES):
+                code = EIO  # cut short: reading on would be a bus error
+            else:
+                self.writable = writable
+                code = self.open_databases()
+        if code:
+            self.close()
+            raise lmdb_failure(code, self.path)
+
+    cdef void close(self) noexcept:
+        if self.env:
+            LMDB.env_close(self.env)
+            self.env = NULL
+
+    cdef int open_databases(self) noexcept nogil:
+        cdef unsigned int create = LMDB_CREATE if self.writable else 0
+        cdef void *txn
+        cdef int code = LMDB.txn_begin(self.env, NULL, 0 if self.writable else LMDB_RDONLY, &txn)
+        if code:
+            return code
+        code = LMDB.dbi_open(txn, "meta", create, &self.meta)
+        if not code:
+            code = LMDB.dbi_open(txn, "blocks", create | LMDB_INTEGERKEY, &self.blocks)
+        if not code:
+            code = LMDB.dbi_open(txn, "slots", create, &self.slots)
+        if code:
+            LMDB.txn_abort(txn)
+            return code
+        return LMDB.txn_commit(txn)
+
+    cdef int grow(self, size_t bytes_) noexcept nogil:
+        """Make the map at least ``bytes_`` long. Waits for this process' reads; other processes follow at their next."""
+        cdef lmdb_info info
+        cdef size_t size
+        cdef int code
+        LMDB.env_info(self.env, &info)
+        size = info.map_bytes
+        while size < bytes_:
+            size += min(size, <size_t>MAP_STEP_BYTES)
+        pthread_rwlock_wrlock(&self.in_use)
+        code = LMDB.env_set_mapsize(self.env, size)
+        pthread_rwlock_unlock(&self.in_use)
+        return code
+
+    cdef int begin_read(self, void **txn) noexcept nogil:
+        """Begin a snapshot, which ``end_read`` ends. Keep it short: the file grows while its pages cannot be used again."""
+        cdef int code, dead
+        while True:
+            pthread_rwlock_rdlock(&self.in_use)
+            code = LMDB.txn_begin(self.env, NULL, LMDB_RDONLY, txn) if self.env else EIO
+            if not code:
+                return 0
+            if code == LMDB_READERS_FULL:
+                LMDB.reader_check(self.env, &dead)
+                if dead:
+                    code = 0
+            pthread_rwlock_unlock(&self.in_use)
+            if code == LMDB_MAP_RESIZED:
+                pthread_rwlock_wrlock(&self.in_use)
+                code = LMDB.env_set_mapsize(self.env, 0)
+                pthread_rwlock_unlock(&self.in_use)
+            if code:
+                return code
+
+    cdef void end_read(self, void *txn) noexcept nogil:
+        LMDB.txn_abort(txn)
+        pthread_rwlock_unlock(&self.in_use)
+
+    cdef int read_meta(self, void *txn, balance_meta *meta) noexcept nogil:
+        cdef lmdb_value key = lmdb_value(5, <void *><const char *>b"state"), data
+        cdef int code = LMDB.get(txn, self.meta, &key, &data)
+        if code:
+            return code
+        if data.size != sizeof(balance_meta):
+            return LMDB_CORRUPTED
+        memcpy(meta, data.data, sizeof(balance_meta))
+        return 0
+
+    cdef int read_records(self, void *txn, account_record *records, uint32_t count) noexcept nogil:
+        """Copy all ``count`` accounts to ``records``."""
+        cdef const account_block_header *header
+        cdef lmdb_value key, data
+        cdef void *cursor
+        cdef uint32_t first = 0, size
+        cdef int code = LMDB.cursor_open(txn, self.blocks, &cursor)
+        if code:
+            return code
+        while first < count:
+            size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK)
+            code = LMDB.cursor_get(cursor, &key, &data, LMDB_NEXT)
+            if code:
+                break
+            header = <const account_block_header *>data.data
+            if data.size != BLOCK_BYTES or header.block * ACCOUNTS_PER_BLOCK != first or header.account_count != size:
+                code = LMDB_CORRUPTED
+                break
+            memcpy(&records[first], &header[1], size * sizeof(account_record))
+            first += size
+        LMDB.cursor_close(cursor)
+        return LMDB_CORRUPTED if code == LMDB_NOTFOUND else code
+
+    cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil:
+        """Copy one account to ``record``. LMDB_NOTFOUND where there is none."""
+        cdef uint64_t[2] id_bytes
+        cdef uint32_t slot, block, place
+        cdef lmdb_value data, key = lmdb_value(sizeof(id_bytes), &id_bytes[0])
+        cdef const account_block_header *header
+        cdef int code
+        slot_key(id_high, id_low, id_bytes)
+        code = LMDB.get(txn, self.slots, &key, &data)
+        if code:
+            return code
+        if data.size != sizeof(account_slot_record):
+            return LMDB_CORRUPTED
+        slot = (<const account_slot_record *>data.data).slot
+        block, place = slot // ACCOUNTS_PER_BLOCK, slot % ACCOUNTS_PER_BLOCK
+        key = lmdb_value(sizeof(block), &block)
+        code = LMDB.get(txn, self.blocks, &key, &data)
+        header = <const account_block_header *>data.data
+        if code or data.size != BLOCK_BYTES or place >= header.account_count:
+            return LMDB_CORRUPTED
+        memcpy(record, <const account_record *>&header[1] + place, sizeof(account_record))
+        return 0 if record.id_high == id_high and record.id_low == id_low else LMDB_CORRUPTED
+
+
+open_files = weakref.WeakValueDictionary()  # BalanceFile by device and inode: a generation is renamed while open
+opening = threading.Lock()
+
+cdef BalanceFile open_balance_file(object path, bint writable):
+    """Return this process' environment in the directory ``path``, with the right to write if asked for."""
+    cdef BalanceFile file
+    data = path / "data.mdb"
+    with opening:
+        stat = data.stat() if data.exists() else None
+        file = open_files.get((stat.st_dev, stat.st_ino)) if stat else None
+        if file is None:
+            file = BalanceFile.__new__(BalanceFile)
+            file.path, file.path_bytes = path, os.fsencode(path)
+            file.open(writable, stat.st_size if stat else -1)
+            stat = data.stat()
+            open_files[stat.st_dev, stat.st_ino] = file
+        elif writable and not file.writable:
+            with nogil:
+                pthread_rwlock_wrlock(&file.in_use)
+            try:
+                file.open(True, stat.st_size)
+            finally:
+                pthread_rwlock_unlock(&file.in_use)
+        return file
+
+
+cdef int put_block(BalanceFile file, void *txn, uint32_t block, const account_record *records, uint32_t count) noexcept nogil:
+    """Write the accounts of one block; ``records`` are all ``count`` accounts."""
+    cdef uint32_t first = block * ACCOUNTS_PER_BLOCK, size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK), i
+    cdef lmdb_value key = lmdb_value(sizeof(block), &block), data = lmdb_value(BLOCK_BYTES, NULL)
+    cdef account_block_header *header
+    cdef int code = LMDB.put(txn, file.blocks, &key, &data, LMDB_RESERVE)
+    if code:
+        return code
+    header = <account_block_header *>data.data
+    header.last_seq, header.block, header.account_count = 0, block, size
+    memcpy(&header[1], &records[first], size * sizeof(account_record))
+    memset(<account_record *>&header[1] + size, 0, (ACCOUNTS_PER_BLOCK - size) * sizeof(account_record))
+    for i in range(first, first + size):
+        header.last_seq = max(header.last_seq, records[i].last_seq)
+    return 0
+
+
+cdef int by_id(const void *left, const void *right) noexcept nogil:
+    cdef const opened_account *a = <const opened_account *>left
+    cdef const opened_account *b = <const opened_account *>right
+    if a.id_high != b.id_high:
+        return 1 if a.id_high > b.id_high else -1
+    return (a.id_low > b.id_low) - (a.id_low < b.id_low)
+
+
+cdef int put_slots(BalanceFile file, void *txn, const account_record *records, uint32_t first, uint32_t end) noexcept nogil:
+    """Write the ids of the accounts from slot ``first`` on, in order: neighbours fall into the same page."""
+    cdef uint32_t count = end - first, i
+    cdef unsigned int flags = LMDB_APPEND if first == 0 else 0
+    cdef account_slot_record slot
+    cdef uint64_t[2] id_bytes
+    cdef lmdb_value key = lmdb_value(sizeof(id_bytes), &id_bytes[0]), data = lmdb_value(sizeof(slot), &slot)
+    cdef opened_account *opened
+    cdef int code = 0
+    if count == 0:
+        return 0
+    opened = <opened_account *>malloc(count * sizeof(opened_account))
+    if not opened:
+        return ENOMEM
+    for i in range(count):
+        opened[i] = opened_account(records[first + i].id_high, records[first + i].id_low, first + i)
+    qsort(opened, count, sizeof(opened_account), by_id)
+    slot.reserved = 0
+    for i in range(count):
+        slot.slot = opened[i].slot
+        slot_key(opened[i].id_high, opened[i].id_low, id_bytes)
+        code = LMDB.put(txn, file.slots, &key, &data, flags)
+        if code:
+            break
+    free(opened)
+    return code

@@ -1,0 +1,81 @@
+"""The projector behind a journal's writer: from the ring, from the files, until it is closed."""
+
+import pytest
+
+from ledger._core import Projector
+from ledger.errors import Fenced
+from ledger.journal import RingShape, open_journal
+from ledger.projections.balances import BalanceReader
+from tests.entries import account, openings, transfer
+
+RING = RingShape(frames=2, entries=1000)
+HOUSEHOLDS = 100
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = open_journal(tmp_path, source="topic/0", segment_bytes=1 << 20, ring=RING)
+    yield journal
+    journal.close()
+
+
+def make(journal, epoch=None):
+    projector = Projector(journal.directory, journal.segment.ledger_id, epoch or journal.ownership.epoch, 10_000)
+    projector.load()
+    return projector
+
+
+def fill(journal, frames):
+    """Append frames of transfers, the first time after the openings. Return the last seq."""
+    if journal.writer.durable_seq == 0:
+        journal.writer.append_frame(openings(HOUSEHOLDS + 1))
+    for number in range(frames):
+        last = journal.writer.append_frame(transfer(number % HOUSEHOLDS + 1, 0, 1) * 10, next_offset=number, applied=10)
+    assert journal.writer.wait_durable(last, 5)
+    return journal.writer.durable_seq
+
+
+def test_what_becomes_durable_becomes_readable(journal, tmp_path):
+    projector = make(journal)
+    projector.start(journal.writer)
+    reader = BalanceReader(tmp_path)
+    seq = fill(journal, 20)
+    assert projector.wait_projected(seq, 5) and reader.wait_for(seq, 5)
+    assert reader.get("revenue:00001").credits_posted == 200
+    assert reader.watermark.events_applied == 200
+    projector.close()
+
+
+def test_frames_that_left_the_ring_are_read_from_the_files(journal):
+    seq = fill(journal, 50)
+    projector = make(journal)
+    projector.start(journal.writer)
+    assert projector.wait_projected(seq, 5)
+    assert fill(journal, 50) == seq + 500
+    assert projector.wait_projected(seq + 500, 5)
+    projector.close()
+
+
+def test_closing_applies_what_is_durable_and_a_start_goes_on_behind_it(journal, tmp_path):
+    projector = make(journal)
+    projector.start(journal.writer)
+    seq = fill(journal, 30)
+    projector.close()
+    assert BalanceReader(tmp_path).watermark.seq == seq
+    again = make(journal)
+    assert again.projected_seq == seq
+    again.start(journal.writer)
+    assert again.wait_projected(fill(journal, 1), 5)
+    again.close()
+
+
+def test_a_projector_that_lost_its_generation_stops_and_says_so(journal, tmp_path):
+    zombie = make(journal)
+    zombie.start(journal.writer)
+    seq = fill(journal, 1)
+    assert zombie.wait_projected(seq, 5)
+    owner = make(journal, epoch=journal.ownership.epoch + 1)
+    with pytest.raises(Fenced):
+        zombie.wait_projected(fill(journal, 1), 5)
+    zombie.close()
+    assert owner.projected_seq == seq == BalanceReader(tmp_path).watermark.seq
