@@ -153,25 +153,24 @@ class Batch:
         elif attributes & 0x07 and not self.control:
             self.problem = "compressed"
 
-    def records(self) -> Iterator[Record | int]:
-        """Yield the records; the byte offset of what is no record, and nothing more, where the batch is not sound."""
+    def records(self) -> Iterator[Record | None]:
+        """Yield the records, and None at the end where the next is none or bytes are left."""
         reader = Reader(self.data)
         reader.at = HEADER.size
         previous = -1
         for _ in range(self.count):
-            at = reader.at
             try:
                 delta, timestamp_delta, key, value = reader.record()
             except Malformed:
                 delta = -1
             if not previous < delta <= self.last_delta:
-                yield at
+                yield None
                 return
             previous = delta
             timestamp_ms = self.timestamp_ms + (0 if self.append_time else timestamp_delta)
             yield self.base_offset + delta, (timestamp_ms + 2**63) % 2**64 - 2**63, key, value
         if reader.at != len(self.data):
-            yield reader.at
+            yield None
 
 
 def walk(data: bytes, first_offset: int = 0) -> Iterator[Record | Stop]:
@@ -183,8 +182,8 @@ def walk(data: bytes, first_offset: int = 0) -> Iterator[Record | Stop]:
             yield Stop(batch.problem, batch.base_offset, at)
             return
         for record in () if batch.control else batch.records():
-            if isinstance(record, int):
-                yield Stop("malformed", batch.base_offset, at + record)
+            if record is None:
+                yield Stop("malformed", batch.base_offset, at)
                 return
             if record[0] >= first_offset:
                 yield record

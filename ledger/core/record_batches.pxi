@@ -1,8 +1,8 @@
 # Record batches: reads Kafka's record batch format, version 2, as a broker hands it over. Owns the walker; uses crc32c.h.
 #
 # Any bytes may come in. Nothing outside the given bytes is read, a batch gives out no record before its CRC-32C has been found
-# right, and where the walk stops the walker says why (status), in which batch (base_offset), where (byte_offset, from the start
-# of the data) and by which numbers (expected, found).
+# right, and where the walk stops the walker says why (status), in which batch (base_offset; byte_offset of its start in the data)
+# and by which numbers (expected, found; of a malformed batch the records that it should have and those that are sound).
 
 from libc.stdint cimport INT64_MAX
 
@@ -220,7 +220,6 @@ cdef int read_records(batch_walker *w, record_view *records, int capacity) noexc
         record += record.offset >= w.first_offset
     if left > 0:
         stop_walk(w, WALK_MALFORMED, w.record_count, w.record_count - w.records_left)
-        w.byte_offset = at - w.data
     w.record = at
     w.previous_delta = previous_delta
     return <int>(record - records)
@@ -237,7 +236,6 @@ cdef int walker_fill(batch_walker *w, record_view *records, int capacity) noexce
             count += read_records(w, records + count, capacity - count)
         elif w.record != w.batch_end:
             stop_walk(w, WALK_MALFORMED, w.record_count, w.record_count + 1)
-            w.byte_offset = w.record - w.data
         else:
             open_batch(w)
     return count
