@@ -99,6 +99,21 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t hash_seed
         char source[128]
 
+    ctypedef struct index_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t reserved
+        uint8_t ledger_id[16]
+        uint64_t segment_number
+        uint64_t segment_end
+        uint64_t frame_count
+        uint64_t reserved_tail
+
+    ctypedef struct frame_place:
+        uint64_t first_seq
+        uint64_t byte_offset
+
     ctypedef struct account_record:
         uint64_t id_low
         uint64_t id_high
@@ -198,6 +213,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         KEY_TABLE_MAGIC
         KEY_CHECKPOINT_MAGIC
         OWNER_MAGIC
+        INDEX_MAGIC
         BALANCE_MAGIC
         ENTRIES_PER_BLOCK
         ENTRIES_PER_LEAF
@@ -376,7 +392,7 @@ cdef uint16_t decode_event_slow(
 ) noexcept
 cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil
 
-# --- core/digests.pxi, core/segments.pxi, core/journal.pxi, core/journal_reader.pxi --------------------------------------
+# --- digests, segments, frame_ring, journal, journal_reader, entry_reader -----------------------------------------------
 
 cdef extern from "ledger/core/sha256.h" nogil:
     ctypedef struct sha256_context:
@@ -467,70 +483,76 @@ cdef enum writer_failure:
     WRITER_FENCED
     WRITER_CLOSED
 
-cdef class JournalWriter:
-    cdef char folder[3072]
-    cdef object owner_buffer
-    cdef const volatile owner_record *owner
-    cdef uint64_t epoch
+cdef class FrameRing:
     cdef frame_buffer *ring
     cdef uint32_t ring_frames
     cdef uint32_t entry_capacity
     cdef uint32_t outcome_capacity
     cdef uint32_t payload_capacity
+    cdef uint64_t epoch
     cdef frame_header last_sealed  # what the next frame goes on from
     cdef uint64_t next_segment_number  # segment and position of the next frame to be sealed
     cdef uint64_t next_byte_offset
     cdef uint64_t next_segment_bytes
     cdef uint64_t standard_segment_bytes
-    # Touched by the journal thread only.
-    cdef segment_header segment
-    cdef int segment_fd
-    cdef uint8_t tail_block[4096]  # the file's bytes of the 4 KiB block in which the next frame begins
-    cdef block_digester digester
     # Shared, under the mutex.
     cdef pthread_mutex_t mutex
     cdef pthread_cond_t changed
     cdef uint64_t sealed_frame
     cdef uint64_t written_frame
     cdef uint64_t written_seq
-    cdef bint closing
+    cdef uint64_t wanted_segment  # to be prepared up to here
     cdef writer_failure failure
     cdef int failure_errno
     cdef uint64_t failure_segment
     cdef uint64_t failure_byte_offset
-    cdef uint64_t fenced_by
-    cdef uint64_t wanted_segment  # to be prepared up to here
-    cdef uint64_t prepared_segment
-    cdef bint preparing  # the preparing thread runs
-    cdef bint writes_direct
     cdef int event_fd
-    cdef object threads
 
     # The producer's: one thread at a time.
     cdef frame_buffer *begin_frame(self, uint32_t payload_needed) noexcept nogil
     cdef int seal_frame(self, frame_buffer *frame) noexcept nogil
+    cdef bint ring_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
+    cdef int map_buffer(self, frame_buffer *frame, uint32_t payload_capacity) noexcept nogil
+    cdef void place_frame(self, frame_buffer *frame) noexcept nogil
     # Any thread's.
     cdef const frame_header *pin_frame(self, uint64_t frame_number, int timeout_ms) noexcept nogil
     cdef void unpin_frame(self, uint64_t frame_number) noexcept nogil
     cdef bint wait_written(self, uint64_t frame_number, int timeout_ms) noexcept nogil
     cdef uint64_t get_durable_frame(self) noexcept nogil
     cdef uint64_t get_durable_seq(self) noexcept nogil
-    # The journal thread's and the preparing thread's.
     cdef bint wait_change(self, const timespec *until) noexcept nogil
-    cdef int map_buffer(self, frame_buffer *frame, uint32_t payload_capacity) noexcept nogil
-    cdef void place_frame(self, frame_buffer *frame) noexcept nogil
+    cdef void fail(self, writer_failure failure, int error, uint64_t segment_number, uint64_t byte_offset) noexcept nogil
+    cdef void notify(self) noexcept nogil
+
+cdef class JournalWriter(FrameRing):
+    cdef char folder[3072]
+    cdef object owner_buffer
+    cdef const volatile owner_record *owner
+    cdef uint64_t fenced_by
+    cdef bint closing  # under the mutex
+    cdef bint preparing  # the preparing thread runs; under the mutex
+    cdef uint64_t prepared_segment  # under the mutex
+    cdef object threads
+    # Touched by the journal thread only.
+    cdef segment_header segment
+    cdef int segment_fd
+    cdef bint writes_direct
+    cdef uint8_t tail_block[4096]  # the file's bytes of the 4 KiB block in which the next frame begins
+    cdef block_digester digester
+
+    cdef frame_buffer *next_sealed(self) noexcept nogil
     cdef void complete_image(self, frame_buffer *frame) noexcept nogil
     cdef int write_image(self, frame_buffer *frame) noexcept nogil
     cdef bint is_fenced(self) noexcept nogil
-    cdef void fail(self, writer_failure failure, int error, uint64_t segment_number, uint64_t byte_offset) noexcept nogil
-    cdef int start_segment(self, uint64_t number, uint64_t first_frame_number, uint64_t first_seq,
-                           uint64_t previous_segment_end, uint64_t segment_bytes) noexcept nogil
-    cdef frame_buffer *next_sealed(self) noexcept nogil
+    cdef int start_segment(
+        self, uint64_t number, uint64_t first_frame_number, uint64_t first_seq, uint64_t previous_segment_end,
+        uint64_t segment_bytes
+    ) noexcept nogil
     cdef bint write_frame(self, frame_buffer *frame) noexcept nogil
     cdef void write_frames(self) noexcept nogil
     cdef int wait_prepared(self, uint64_t number) noexcept nogil
     cdef uint64_t next_to_prepare(self) noexcept nogil
-    cdef void notify(self) noexcept nogil
+    cdef int prepare_next(self, uint64_t number) noexcept nogil
 
 cdef enum read_status:
     READ_OK
@@ -602,7 +624,9 @@ cdef class JournalReader:
     cdef read_status end_or_damage(self) noexcept nogil
     cdef bint is_later_frame(self, uint64_t byte_offset) noexcept nogil
     cdef void close_segment(self) noexcept nogil
-    cdef bint hop_to(self, uint64_t frame_number, uint64_t seq) noexcept nogil
+    cdef const frame_header *frame_header_here(self) noexcept nogil
+    cdef void step_over(self, const frame_header *frame) noexcept nogil
+    cdef void hop_to(self, uint64_t frame_number, uint64_t seq) noexcept nogil
     cdef bint begins_behind(self, uint64_t frame_number, uint64_t seq) noexcept nogil
     cdef read_status seek(self, uint64_t frame_number, uint64_t seq) noexcept nogil
 
@@ -610,6 +634,38 @@ cdef const journal_entry *frame_entries(const frame_header *frame) noexcept nogi
 cdef const outcome_record *frame_outcomes(const frame_header *frame) noexcept nogil
 cdef const digest_record *frame_digests(const frame_header *frame) noexcept nogil
 cdef const uint8_t *frame_payload(const frame_header *frame) noexcept nogil
+
+cdef enum:
+    OPEN_SEGMENTS = 64  # an EntryReader keeps so many files open at most
+
+cdef struct segment_places:
+    uint64_t first_seq
+    uint64_t next_seq  # behind the last place; 0 while none is known
+    uint64_t end  # byte offset where the frames end; 0: of the last segment, nobody knows
+    bint is_complete  # places has every frame of the segment
+    frame_place *places
+    size_t count
+    size_t capacity
+    void *mapping  # of the index file; NULL: places is on the heap
+    size_t mapped_bytes
+
+cdef class EntryReader:
+    cdef JournalReader frames
+    cdef segment_places *segments  # segment n at n - 1
+    cdef size_t segment_count
+    cdef uint64_t open_numbers[OPEN_SEGMENTS]
+    cdef int open_fds[OPEN_SEGMENTS]
+    cdef uint64_t read_count
+    cdef uint64_t entry_bytes_read
+
+    # READ_OK, READ_END (no such entry in the files yet), or what raise_status() of frames raises.
+    cdef read_status copy_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
+    cdef const char *folder_path(self) noexcept nogil
+    cdef read_status add_segments(self) noexcept nogil
+    cdef segment_places *segment_of(self, uint64_t seq) noexcept nogil
+    cdef read_status find_places(self, segment_places *segment, uint64_t number, uint64_t seq) noexcept nogil
+    cdef int segment_fd(self, uint64_t number) noexcept nogil
+    cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil
 
 cdef class Frame:
     cdef readonly bytes data

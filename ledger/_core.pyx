@@ -2,25 +2,26 @@
 
 from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOSPC, errno  # no-cython-lint
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
-from libc.stdio cimport snprintf  # no-cython-lint
+from libc.stdio cimport rename, snprintf  # no-cython-lint
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc  # no-cython-lint
 from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
 from posix.dlfcn cimport RTLD_NOW, dlopen, dlsym  # no-cython-lint
 from posix.fcntl cimport O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY  # no-cython-lint
 from posix.fcntl cimport open as open_file  # no-cython-lint
-from posix.mman cimport MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE  # no-cython-lint
+from posix.mman cimport MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED  # no-cython-lint
 from posix.mman cimport PROT_READ, PROT_WRITE, madvise, mmap, munmap  # no-cython-lint
 from posix.stdlib cimport posix_memalign  # no-cython-lint
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-lint
 from posix.types cimport off_t  # no-cython-lint
 from posix.unistd cimport SEEK_END  # no-cython-lint
 from posix.unistd cimport close as close_file  # no-cython-lint
-from posix.unistd cimport fdatasync, fsync, link, lseek, pread, pwrite, unlink  # no-cython-lint
+from posix.unistd cimport fdatasync, fsync, getpid, link, lseek, pread, pwrite, unlink  # no-cython-lint
 
 import os
 import threading
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import lmdb
@@ -32,6 +33,7 @@ from ledger.errors import (
     FormatVersionMismatch,
     JournalDamaged,
     JournalWriteFailed,
+    PeakledgerError,
     ProjectionDamaged,
 )
 from ledger.projections import generations
@@ -46,8 +48,10 @@ include "core/decode_json.pxi"
 include "core/decode.pxi"
 include "core/digests.pxi"
 include "core/segments.pxi"
+include "core/frame_ring.pxi"
 include "core/journal.pxi"
 include "core/journal_reader.pxi"
+include "core/entry_reader.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/posting.pxi"

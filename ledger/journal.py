@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,12 @@ from typing import NamedTuple, Self
 
 from ledger._core import JournalReader, JournalWriter, check_segment_numbers
 from ledger.errors import ConfigurationError, LedgerNotFound, SourceMismatch
+from ledger.layouts import ENTRIES_PER_BLOCK, FRAME_HEADER, JOURNAL_ENTRY, SEGMENT_HEADER
 from ledger.ownership import Ownership, sync_directory
 from ledger.parameters import LedgerParameters
 
-ENTRY_BYTES = 96
-ENTRIES_PER_BLOCK = 4096
 DEFAULT_SEGMENT_BYTES = 256 << 20
 
-_SEGMENT = struct.Struct("<4I16s6QiI32sQ128s")  # segment_header
-_FRAME = struct.Struct("<8I4Q2q4Q16x")  # frame_header
 _BLOCK_BYTES = 4096
 
 
@@ -33,56 +29,36 @@ class RingShape:
 
 
 class SegmentHeader(NamedTuple):
-    """The fields of ``segment_header`` in ``record_layout.h``, in its order."""
+    """What the header of a segment says of the ledger and of the segment."""
 
-    magic: int
-    crc32c: int
-    format_version: int
-    close_after_days: int
     ledger_id: bytes
+    hash_seed: int
+    source: str
+    parameters: LedgerParameters
     segment_number: int
     first_frame_number: int
     first_seq: int
     epoch: int
     segment_bytes: int
-    previous_segment_end: int
-    utc_offset_minutes: int
-    future_days: int
-    last_digest: bytes
-    hash_seed: int
-    source_bytes: bytes
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        return cls._make(_SEGMENT.unpack(data))
-
-    def pack(self) -> bytes:
-        return _SEGMENT.pack(*self)
-
-    @property
-    def source(self) -> str:
-        """The topic and partition that the ledger is made from: ``topic/0``."""
-        return self.source_bytes.rstrip(b"\0").decode()
-
-    @property
-    def parameters(self) -> LedgerParameters:
-        return LedgerParameters(self.utc_offset_minutes, self.close_after_days, self.future_days)
+        """Read a ``segment_header``."""
+        fields = SEGMENT_HEADER.unpack(data)
+        return cls(
+            source=fields["source"].rstrip(b"\0").decode(),
+            parameters=LedgerParameters(fields["utc_offset_minutes"], fields["close_after_days"], fields["future_days"]),
+            **{name: fields[name] for name in cls._fields if name not in {"source", "parameters"}},
+        )
 
 
 class FrameHeader(NamedTuple):
-    """The fields of ``frame_header`` in ``record_layout.h``, in its order."""
+    """What the header of a frame says of the ledger: where it stands behind the frame."""
 
-    magic: int
-    crc32c: int
-    frame_bytes: int
-    entry_count: int
-    outcome_count: int
-    digest_count: int
-    payload_bytes: int
-    reserved: int
     frame_number: int
     segment_number: int
     first_seq: int
+    entry_count: int
     epoch: int
     ledger_time_ms: int
     next_offset: int
@@ -93,7 +69,9 @@ class FrameHeader(NamedTuple):
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        return cls._make(_FRAME.unpack(data))
+        """Read a ``frame_header``."""
+        fields = FRAME_HEADER.unpack(data)
+        return cls(*(fields[name] for name in cls._fields))
 
     @property
     def last_seq(self) -> int:
@@ -111,9 +89,12 @@ class TornTail(NamedTuple):
 
 
 class JournalEnd(NamedTuple):
-    """Where a journal ends. ``segment_end`` is the byte offset behind the last frame of the last segment."""
+    """Where a journal ends: ``segment_header``, that of the last segment, and the byte offset behind its last frame.
 
-    segment: SegmentHeader
+    ``block_entries`` are the entries behind the last full block, whose digest is ``last_digest``.
+    """
+
+    segment_header: bytes
     segment_end: int
     last_frame: bytes | None
     last_digest: bytes
@@ -170,8 +151,9 @@ def open_journal(
             leftover.unlink()
         while True:
             end = find_end(folder) or _new_end(source, parameters or LedgerParameters())
-            if end.segment.source != source:
-                raise SourceMismatch("this ledger was made from another source", expected=end.segment.source, found=source)
+            segment = SegmentHeader.unpack(end.segment_header)
+            if segment.source != source:
+                raise SourceMismatch("this ledger was made from another source", expected=segment.source, found=source)
             try:
                 writer = _open_writer(folder, end, ownership, segment_bytes, ring)
                 break
@@ -181,7 +163,7 @@ def open_journal(
         ownership.release()
         raise
     last_frame = FrameHeader.unpack(end.last_frame) if end.last_frame else None
-    return Journal(directory, writer, ownership, end.segment, last_frame, end.torn_tail)
+    return Journal(directory, writer, ownership, segment, last_frame, end.torn_tail)
 
 
 def find_end(folder: Path) -> JournalEnd | None:
@@ -191,16 +173,16 @@ def find_end(folder: Path) -> JournalEnd | None:
         return None
     reader = JournalReader(folder)
     reader.seek_segment(last_number)
-    segment = SegmentHeader.unpack(reader.segment_header)
+    segment_header = reader.segment_header
     last_frame, last_digest = reader.read_to_end()
     number, byte_offset, _, next_seq = reader.position
     torn = reader.torn_bytes()
     torn_tail = TornTail(number, next_seq, byte_offset, torn) if torn else None
     if last_frame is None:
-        last_frame = _last_frame_before(folder, segment)
+        last_frame = _last_frame_before(folder, SegmentHeader.unpack(segment_header).first_frame_number)
     block_start = (next_seq - 1) // ENTRIES_PER_BLOCK * ENTRIES_PER_BLOCK + 1
     block_entries = b"".join(_entries_from(folder, block_start, next_seq))
-    return JournalEnd(segment, byte_offset, last_frame, last_digest, block_entries, torn_tail)
+    return JournalEnd(segment_header, byte_offset, last_frame, last_digest, block_entries, torn_tail)
 
 
 def read_parameters(directory: Path | str) -> SegmentHeader:
@@ -217,15 +199,17 @@ def _last_epoch(folder: Path) -> int:
     end = find_end(folder)
     if end is None:
         return 0
-    return max(end.segment.epoch, FrameHeader.unpack(end.last_frame).epoch if end.last_frame else 0)
+    segment = SegmentHeader.unpack(end.segment_header)
+    return max(segment.epoch, FrameHeader.unpack(end.last_frame).epoch if end.last_frame else 0)
 
 
-def _last_frame_before(folder: Path, segment: SegmentHeader) -> bytes | None:
-    if segment.first_frame_number == 1:
+def _last_frame_before(folder: Path, frame_number: int) -> bytes | None:
+    if frame_number == 1:
         return None
-    reader = JournalReader(folder, up_to_frame=segment.first_frame_number - 1)
-    reader.seek_frame(segment.first_frame_number - 1)
-    return reader.read_to_end()[0]
+    reader = JournalReader(folder, up_to_frame=frame_number - 1)
+    reader.seek_frame(frame_number - 1)
+    last_frame: bytes | None = reader.read_to_end()[0]
+    return last_frame
 
 
 def _entries_from(folder: Path, first_seq: int, next_seq: int) -> Iterator[memoryview]:
@@ -234,7 +218,7 @@ def _entries_from(folder: Path, first_seq: int, next_seq: int) -> Iterator[memor
     reader = JournalReader(folder)
     reader.seek_seq(first_seq)
     for frame in reader:
-        yield frame.entries[max(0, first_seq - frame.first_seq) * ENTRY_BYTES :]
+        yield frame.entries[max(0, first_seq - frame.first_seq) * JOURNAL_ENTRY.size :]
         if frame.first_seq + frame.entry_count >= next_seq:
             return
 
@@ -242,30 +226,30 @@ def _entries_from(folder: Path, first_seq: int, next_seq: int) -> Iterator[memor
 def _new_end(source: str, parameters: LedgerParameters) -> JournalEnd:
     if not 0 < len(source.encode()) < 128:
         raise ConfigurationError("the name of the source must have 1 to 127 bytes", found=len(source.encode()))
-    no_segment = SegmentHeader.unpack(bytes(_SEGMENT.size))
-    segment = no_segment._replace(
+    segment_header = SEGMENT_HEADER.pack(
         ledger_id=secrets.token_bytes(16),
         hash_seed=secrets.randbits(64),
-        source_bytes=source.encode(),
+        source=source.encode(),
         utc_offset_minutes=parameters.utc_offset_minutes,
         close_after_days=parameters.close_after_days,
         future_days=parameters.future_days,
     )
-    return JournalEnd(segment, 0, None, bytes(32), b"", None)
+    return JournalEnd(segment_header, 0, None, bytes(32), b"", None)
 
 
 def _open_writer(folder: Path, end: JournalEnd, ownership: Ownership, segment_bytes: int, ring: RingShape) -> JournalWriter:
-    segment, segment_end = end.segment, end.segment_end
-    if not ownership.is_alone:
+    segment_header, segment_end = end.segment_header, end.segment_end
+    if segment_end and not ownership.is_alone:
         # The other writer may still append to its segment: it is left as it is, and what is behind segment_end does not count.
-        segment, segment_end = segment._replace(previous_segment_end=segment_end), 0
+        fields = SEGMENT_HEADER.unpack(segment_header)
+        segment_header, segment_end = SEGMENT_HEADER.pack(**fields | {"previous_segment_end": segment_end}), 0
     elif end.torn_tail:
         cut_torn_tail(folder, end.torn_tail)
     return JournalWriter(
         folder,
         ownership.owner_map,
-        segment.pack(),
-        end.last_frame or bytes(_FRAME.size),
+        segment_header,
+        end.last_frame or bytes(FRAME_HEADER.size),
         epoch=ownership.epoch,
         segment_end=segment_end,
         last_digest=end.last_digest,

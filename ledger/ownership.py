@@ -8,7 +8,6 @@ import fcntl
 import mmap
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,9 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from ledger.errors import FormatVersionMismatch, LedgerLocked, PeakledgerError
+from ledger.layouts import FORMAT_VERSION, OWNER_RECORD
 
-FORMAT_VERSION = 1
 _MAGIC = 0x4E574F50
-_RECORD = struct.Struct("<IIQQq64s40s")  # owner_record
 _RETRY_S = 0.02
 _GRACE_S = 2.0  # for another process that is just taking over
 
@@ -117,16 +115,17 @@ class Ownership:
 
 
 def _unpack(directory: Path, data: bytes) -> Owner:
-    if len(data) < _RECORD.size:
-        raise PeakledgerError(f"{directory / 'owner'} is damaged", expected=_RECORD.size, found=len(data))
-    magic, version, epoch, pid, since_ms, host, boot_id = _RECORD.unpack_from(data)
+    if len(data) < OWNER_RECORD.size:
+        raise PeakledgerError(f"{directory / 'owner'} is damaged", expected=OWNER_RECORD.size, found=len(data))
+    fields = OWNER_RECORD.unpack(data)
+    magic, version = fields["magic"], fields["format_version"]
     if magic != _MAGIC:
         raise PeakledgerError(f"{directory / 'owner'} is no owner file", expected=_MAGIC, found=magic)
     if version != FORMAT_VERSION:
         raise FormatVersionMismatch(
             "the owner file was written by another version", path=directory / "owner", expected=FORMAT_VERSION, found=version
         )
-    return Owner(epoch, pid, since_ms, _text(host), _text(boot_id))
+    return Owner(fields["epoch"], fields["pid"], fields["since_ms"], _text(fields["host"]), _text(fields["boot_id"]))
 
 
 def _text(field: bytes) -> str:
@@ -141,7 +140,15 @@ def _pack(epoch: int) -> bytes:
     boot_id = Path("/proc/sys/kernel/random/boot_id")
     boot = boot_id.read_text().strip().encode() if boot_id.exists() else b""
     host = socket.gethostname().encode()[:63]
-    return _RECORD.pack(_MAGIC, FORMAT_VERSION, epoch, os.getpid(), time.time_ns() // 1_000_000, host, boot)
+    return OWNER_RECORD.pack(
+        magic=_MAGIC,
+        format_version=FORMAT_VERSION,
+        epoch=epoch,
+        pid=os.getpid(),
+        since_ms=time.time_ns() // 1_000_000,
+        host=host,
+        boot_id=boot,
+    )
 
 
 def _create_owner_file(directory: Path, least_epoch: Callable[[], int]) -> None:
@@ -164,7 +171,7 @@ def _create_owner_file(directory: Path, least_epoch: Callable[[], int]) -> None:
 def _write_owner(directory: Path, epoch: int) -> mmap.mmap:
     # In place and not by a new file: the writers before us have this file mapped.
     with (directory / "owner").open("r+b") as file:
-        owner_map = mmap.mmap(file.fileno(), _RECORD.size)
+        owner_map = mmap.mmap(file.fileno(), OWNER_RECORD.size)
         owner_map[:] = _pack(epoch)
         owner_map.flush()
         os.fsync(file.fileno())

@@ -50,6 +50,7 @@
 #define SEGMENT_MAGIC 0x47455350u    /* "PSEG" */
 #define KEY_TABLE_MAGIC 0x59454B50u  /* "PKEY" */
 #define KEY_CHECKPOINT_MAGIC 0x504B4350u /* "PCKP" */
+#define INDEX_MAGIC 0x58444950u      /* "PIDX" */
 #define OWNER_MAGIC 0x4E574F50u      /* "POWN" */
 #define BALANCE_MAGIC 0x4C414250u    /* "PBAL" */
 
@@ -168,6 +169,25 @@ typedef struct {
   char source[128]; /* "topic/partition", zero-filled */
 } segment_header;
 
+/* The head of a segment's index file; frame_count places follow. Derived from the segment, never needed. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* of the whole file from byte 8 on */
+  uint32_t format_version;
+  uint32_t reserved;
+  uint8_t ledger_id[16];
+  uint64_t segment_number;
+  uint64_t segment_end; /* byte offset where the segment's frames end */
+  uint64_t frame_count;
+  uint64_t reserved_tail;
+} index_header;
+
+/* Where a frame of the segment begins, and with which entry. */
+typedef struct {
+  uint64_t first_seq;
+  uint64_t byte_offset;
+} frame_place;
+
 /* An account, in memory and inside an LMDB block alike: one cache line. */
 typedef struct {
   uint64_t id_low;
@@ -272,6 +292,8 @@ LAYOUT_ASSERT(sizeof(digest_record) == 48, "digest_record");
 LAYOUT_ASSERT(sizeof(frame_header) == 128, "frame_header");
 LAYOUT_ASSERT(offsetof(frame_header, first_seq) == 48, "frame_header.first_seq");
 LAYOUT_ASSERT(sizeof(segment_header) == 256, "segment_header");
+LAYOUT_ASSERT(sizeof(index_header) == 64, "index_header");
+LAYOUT_ASSERT(sizeof(frame_place) == 16, "frame_place");
 LAYOUT_ASSERT(sizeof(account_record) == 64, "account_record");
 LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
 LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");

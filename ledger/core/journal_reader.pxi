@@ -292,9 +292,7 @@ cdef class JournalReader:
             self.status = found if self.status <= READ_END else self.status
             return NULL
         frame = <const frame_header *>self.bytes_at(self.next_byte_offset, sizeof(frame_header))
-        self.next_byte_offset += frame.frame_bytes
-        self.next_frame_number += 1
-        self.next_seq += frame.entry_count
+        self.step_over(frame)
         self.last_epoch = frame.epoch
         self.status = READ_OK
         return frame
@@ -303,7 +301,7 @@ cdef class JournalReader:
         # Nothing at READ_OK and READ_END.
         if self.status == READ_DAMAGED:
             raise JournalDamaged(
-                DAMAGE_MESSAGES[self.damage.kind], hint="Restore this segment from a copy; nothing behind it was read",
+                _DAMAGE_MESSAGES[self.damage.kind], hint="Restore this segment from a copy; nothing behind it was read",
                 segment=self.damage.segment, seq=self.damage.seq, byte_offset=self.damage.byte_offset,
                 expected=self.damage.expected, found=self.damage.found)
         if self.status == READ_OTHER_VERSION:
@@ -373,25 +371,35 @@ cdef class JournalReader:
             raise JournalDamaged(
                 "a segment is missing", segment=number, seq=self.next_seq, byte_offset=0, expected=number, found=0)
 
-    cdef bint hop_to(self, uint64_t frame_number, uint64_t seq) noexcept nogil:
-        # From frame to frame of the open segment by their headers alone, to frame_number or to the first frame that holds seq or
-        # anything behind it. The reading that follows checks what it gives out. False: the segment ends before.
+    cdef const frame_header *frame_header_here(self) noexcept nogil:
+        # The header at the position, if it is that of the next frame; no more than the header is checked. NULL: it is not.
         cdef const frame_header *frame
         cdef uint64_t end = self.segment_end if self.segment_end else self.segment.segment_bytes
-        while self.next_byte_offset + sizeof(frame_header) <= end:
-            self.read_ahead = READ_AHEAD_LEAST
-            frame = <const frame_header *>self.bytes_at(self.next_byte_offset, sizeof(frame_header))
-            if frame == NULL or frame.magic != FRAME_MAGIC or not frame_shape_fits(frame, end - self.next_byte_offset):
-                return False
-            if frame.frame_number != self.next_frame_number or frame.first_seq != self.next_seq:
-                return False
-            if frame.frame_number >= frame_number and (frame.first_seq >= seq or frame.first_seq + frame.entry_count > seq):
-                self.read_ahead = READ_AHEAD_MOST
-                return True
-            self.next_byte_offset += frame.frame_bytes
-            self.next_frame_number += 1
-            self.next_seq += frame.entry_count
-        return False
+        if self.next_byte_offset + sizeof(frame_header) > end:
+            return NULL
+        self.read_ahead = READ_AHEAD_LEAST
+        frame = <const frame_header *>self.bytes_at(self.next_byte_offset, sizeof(frame_header))
+        if frame == NULL or frame.magic != FRAME_MAGIC or not frame_shape_fits(frame, end - self.next_byte_offset):
+            return NULL
+        if frame.frame_number != self.next_frame_number or frame.first_seq != self.next_seq:
+            return NULL
+        return frame
+
+    cdef void step_over(self, const frame_header *frame) noexcept nogil:
+        self.next_byte_offset += frame.frame_bytes
+        self.next_frame_number += 1
+        self.next_seq += frame.entry_count
+
+    cdef void hop_to(self, uint64_t frame_number, uint64_t seq) noexcept nogil:
+        # From header to header of the open segment, to frame_number or to the first frame that holds seq or anything behind it,
+        # or to the end. The reading that follows checks what it gives out.
+        cdef const frame_header *frame = self.frame_header_here()
+        while frame != NULL and (
+            frame.frame_number < frame_number or frame.first_seq < seq and frame.first_seq + frame.entry_count <= seq
+        ):
+            self.step_over(frame)
+            frame = self.frame_header_here()
+        self.read_ahead = READ_AHEAD_MOST
 
     cdef bint begins_behind(self, uint64_t frame_number, uint64_t seq) noexcept nogil:
         if frame_number:
@@ -436,7 +444,7 @@ cdef class JournalReader:
         return self.segment_number, self.next_byte_offset, self.next_frame_number, self.next_seq
 
 
-DAMAGE_MESSAGES = {
+_DAMAGE_MESSAGES = {
     DAMAGE_SEGMENT_MAGIC: "a segment file does not begin as one",
     DAMAGE_SEGMENT_CRC: "the checksum of a segment header is wrong",
     DAMAGE_SEGMENT_BYTES: "a segment file does not have the length that its header says",

@@ -7,6 +7,8 @@ cdef dict _record_layouts():
     cdef digest_record digest
     cdef frame_header frame
     cdef segment_header segment
+    cdef index_header index
+    cdef frame_place place
     cdef account_record account
     cdef account_block_header account_block
     cdef account_slot_record account_slot
@@ -22,6 +24,8 @@ cdef dict _record_layouts():
         "digest_record": memoryview(<digest_record[:1]>&digest),
         "frame_header": memoryview(<frame_header[:1]>&frame),
         "segment_header": memoryview(<segment_header[:1]>&segment),
+        "index_header": memoryview(<index_header[:1]>&index),
+        "frame_place": memoryview(<frame_place[:1]>&place),
         "account_record": memoryview(<account_record[:1]>&account),
         "account_block_header": memoryview(<account_block_header[:1]>&account_block),
         "account_slot_record": memoryview(<account_slot_record[:1]>&account_slot),
