@@ -36,22 +36,21 @@ $(STAMPS)/lint: requirements/lint.txt | $(STAMPS)/runtime
 	$(PIP_INSTALL) -r requirements/lint.txt
 	@touch $@
 
-# The editable install builds the extension as well, so the first run of the rule below it finds nothing to do.
-$(STAMPS)/installed: pyproject.toml $(STAMPS)/runtime
-	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+$(STAMPS)/command: pyproject.toml $(STAMPS)/runtime
+	PEAKLEDGER_BUILD=nothing $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(STAMPS)/extension: $(CORE_SOURCES) | $(STAMPS)/installed
+$(STAMPS)/extension: $(CORE_SOURCES) $(STAMPS)/runtime
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 .PHONY: develop
-develop: $(STAMPS)/extension ## Make .venv with the command `peakledger` in it, from this tree
+develop: $(STAMPS)/extension $(STAMPS)/command ## Make .venv with the command `peakledger` in it, from this tree
 
 # --- Checks -------------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/extension $(STAMPS)/test ## Run all tests; brings its own Kafka
+test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test ## Run all tests; brings its own Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: lint
@@ -96,5 +95,5 @@ build: $(STAMPS)/runtime ## Build the wheel and the source distribution into dis
 .PHONY: clean
 clean: ## Remove everything that was made, except .venv and .cache
 	rm -rf build dist demo-data *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage ledger/_core.c ledger/_core.html ledger/_core.*.so bench/_workload.c bench/_workload.*.so
-	rm -f $(STAMPS)/extension $(STAMPS)/installed
+	rm -f $(STAMPS)/extension
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

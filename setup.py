@@ -1,7 +1,8 @@
 """Builds the engine's extension module, and that of the benchmarks. Everything else about the distribution is in pyproject.toml.
 
 PEAKLEDGER_BUILD names, separated by commas, what to build besides the plain module:
-debug (no optimisation, symbols), annotate (Cython's HTML), coverage (Cython line tracing), sanitize (ASan and UBSan).
+debug (no optimisation, symbols), annotate (Cython's HTML), coverage (Cython line tracing), sanitize (ASan and UBSan);
+or "nothing": no extension module at all, for an editable install beside one that is built already.
 """
 
 import os
@@ -11,7 +12,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 SWITCHES = set(filter(None, os.environ.get("PEAKLEDGER_BUILD", "").split(",")))
-UNKNOWN = SWITCHES - {"debug", "annotate", "coverage", "sanitize"}
+UNKNOWN = SWITCHES - {"debug", "annotate", "coverage", "sanitize", "nothing"}
 if UNKNOWN:
     raise SystemExit(f"PEAKLEDGER_BUILD has unknown switches: {', '.join(sorted(UNKNOWN))}")
 
@@ -42,7 +43,7 @@ def extension(name: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("ledger._core"), extension("bench._workload")],
+        [] if "nothing" in SWITCHES else [extension("ledger._core"), extension("bench._workload")],
         annotate="annotate" in SWITCHES,
         compiler_directives={
             "language_level": 3,

@@ -21,7 +21,6 @@ class BatchOverview(NamedTuple):
     crc_ok: bool
 
 
-
 cdef object bytes_or_none(const uint8_t *at, int64_t size):
     return None if size < 0 else <bytes>at[:size]
 
