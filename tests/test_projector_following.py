@@ -6,7 +6,7 @@ from ledger._core import Projector
 from ledger.errors import Fenced
 from ledger.journal import RingShape, open_journal
 from ledger.projections.balances import BalanceReader
-from tests.entries import account, openings, transfer
+from tests.entries import openings, transfer
 
 RING = RingShape(frames=2, entries=1000)
 HOUSEHOLDS = 100

@@ -442,12 +442,13 @@ cdef class Projector:
     cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil:
         """Apply one frame that has left the writer's ring."""
         cdef const frame_header *frame
-        reader.up_to_frame = number
         if reader.segment_number == 0 or reader.next_frame_number != number:
             reader.status = reader.seek(number, 0)
             if reader.status > READ_END:
                 return reader.status
         frame = reader.read_frame()
+        if frame == NULL and reader.status == READ_END:
+            frame = reader.read_frame()  # what the reader had read ahead was from before the frame was written
         if frame != NULL:
             self.apply_frame(frame, frame_entries(frame))
         return reader.status
