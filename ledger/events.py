@@ -46,7 +46,16 @@ Period = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="
 DueDate = Annotated[date, Meta(description="The day by which the bill is to be paid.")]
 
 
-class Payment(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="payment"):
+class Payment(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="payment",
+):
     """A household pays through a channel. A value date that is left out becomes the business date."""
 
     channel: ChannelName
@@ -62,7 +71,16 @@ class Payment(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
             msgspec.structs.force_setattr(self, "value_date", self.business_date)
 
 
-class Bill(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="bill"):
+class Bill(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="bill",
+):
     """A household is billed for a month. A value date that is left out becomes the business date."""
 
     channel: ChannelName

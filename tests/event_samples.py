@@ -6,24 +6,10 @@ from hypothesis import strategies as st
 
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
 from ledger.events import Bill, Event, Payment
+from ledger.schema import EXAMPLE_BILL, EXAMPLE_PAYMENT
 
-PAYMENT = Payment(
-    channel="alipay",
-    business_date=date(2026, 7, 23),
-    serial="20260723000012345678",
-    household="3301234567890",
-    amount_fen=12345,
-    outlet="4711",
-)
-BILL = Bill(
-    channel="billing",
-    business_date=date(2026, 7, 1),
-    serial="202607000000000001",
-    household="0301234567890",
-    amount_fen=20000,
-    period="2026-06",
-    due_date=date(2026, 7, 31),
-)
+PAYMENT = EXAMPLE_PAYMENT
+BILL = EXAMPLE_BILL
 
 
 def fields_of(event: Event) -> dict[str, object]:

@@ -1,0 +1,109 @@
+"""The event schema for others: JSON Schema and an AsyncAPI 3 document, both made from the Structs of ``ledger.events``.
+
+``python -m ledger.schema FOLDER`` writes the two files; docs/schema has them.
+"""
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger.events import Bill, Event, Payment
+
+EVENTS_TOPIC = "payments.events"
+SCHEMA_VERSION = "1.0.0"
+
+EXAMPLE_PAYMENT = Payment(
+    channel="alipay",
+    business_date=date(2026, 7, 23),
+    serial="20260723000012345678",
+    household="3301234567890",
+    amount_fen=12345,
+    outlet="4711",
+)
+EXAMPLE_BILL = Bill(
+    channel="billing",
+    business_date=date(2026, 7, 1),
+    serial="202607000000000001",
+    household="0301234567890",
+    amount_fen=20000,
+    period="2026-06",
+    due_date=date(2026, 7, 31),
+)
+
+_EVENTS = "What the channels publish, as JSON, as MessagePack or packed; the first byte of a value tells which (docs/events.md)."
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of an event. What depends on the channel stands in descriptions only."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Peakledger event",
+        "description": "What a channel publishes. No field may stand twice. Dates lie between 1970-01-02 and 2149-06-06.",
+    }
+    return head | msgspec.json.schema(Event)
+
+
+def asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI 3 document of the topic that Peakledger reads."""
+    _, schemas = msgspec.json.schema_components((Payment, Bill), ref_template="#/components/schemas/{name}")
+    messages = {"payment": _message(EXAMPLE_PAYMENT), "bill": _message(EXAMPLE_BILL)}
+    references = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+    channel_messages = [{"$ref": f"#/channels/events/messages/{name}"} for name in messages]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Peakledger events",
+            "version": SCHEMA_VERSION,
+            "description": "Payments and bills of households, booked exactly once into a double-entry ledger.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "events": {"address": EVENTS_TOPIC, "description": _EVENTS, "messages": references},
+        },
+        "operations": {
+            "bookEvents": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/events"},
+                "summary": "Book every event exactly once, or refuse it with a reason.",
+                "messages": channel_messages,
+            },
+        },
+        "components": {"messages": messages, "schemas": schemas},
+    }
+
+
+def _message(example: Event) -> dict[str, Any]:
+    name = type(example).__name__
+    return {
+        "name": name.lower(),
+        "title": name,
+        "contentType": "application/json",
+        "payload": {"$ref": f"#/components/schemas/{name}"},
+        "bindings": {
+            "kafka": {
+                "key": {
+                    "type": "string",
+                    "pattern": "^[0-9]{13}$",
+                    "description": "The household, so that it keeps to one partition.",
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
+        "examples": [{"name": name.lower(), "payload": msgspec.to_builtins(example)}],
+    }
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each document by its file name."""
+    made = {"event.schema.json": json_schema(), "asyncapi.json": asyncapi()}
+    return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in made.items()}
+
+
+if __name__ == "__main__":
+    for file_name, text in documents().items():
+        Path(sys.argv[1], file_name).write_text(text)
