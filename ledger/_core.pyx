@@ -36,6 +36,7 @@ from ledger.errors import (
     PeakledgerError,
     ProjectionDamaged,
 )
+from ledger.outcomes import OutcomeCode
 from ledger.projections import generations
 
 include "core/layouts.pxi"
@@ -52,6 +53,7 @@ include "core/frame_ring.pxi"
 include "core/journal.pxi"
 include "core/journal_reader.pxi"
 include "core/entry_reader.pxi"
+include "core/outcome_rendering.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/posting.pxi"
