@@ -33,10 +33,10 @@ from ledger.errors import (
     FormatVersionMismatch,
     JournalDamaged,
     JournalWriteFailed,
+    KeyTableDamaged,
     PeakledgerError,
     ProjectionDamaged,
 )
-from ledger.outcomes import OutcomeCode
 from ledger.projections import generations
 
 include "core/layouts.pxi"
@@ -53,9 +53,10 @@ include "core/frame_ring.pxi"
 include "core/journal.pxi"
 include "core/journal_reader.pxi"
 include "core/entry_reader.pxi"
-include "core/outcome_rendering.pxi"
+include "core/memory.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
+include "core/key_files.pxi"
 include "core/posting.pxi"
 include "core/lmdb_api.pxi"
 include "core/balance_file.pxi"

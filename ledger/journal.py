@@ -28,6 +28,9 @@ class RingShape:
     payload_bytes: int = 1 << 20
 
 
+DEFAULT_RING = RingShape()
+
+
 class SegmentHeader(NamedTuple):
     """What the header of a segment says of the ledger and of the segment."""
 
@@ -132,7 +135,7 @@ def open_journal(
     parameters: LedgerParameters | None = None,
     takeover_after_s: float | None = None,
     segment_bytes: int = DEFAULT_SEGMENT_BYTES,
-    ring: RingShape = RingShape(),
+    ring: RingShape = DEFAULT_RING,
 ) -> Journal:
     """Become the writer of the shard in ``directory``, made if need be, and return its open journal.
 

@@ -249,10 +249,9 @@ typedef struct {
   uint32_t business_date;
   uint64_t hash_seed;
   uint8_t ledger_id[16];
-  uint32_t slots_crc32c;
-  uint32_t reserved;
   uint32_t part_capacity[KEY_TABLE_PARTS]; /* slots */
   uint32_t part_keys[KEY_TABLE_PARTS];
+  uint32_t part_crc32c[KEY_TABLE_PARTS]; /* of the part's slots */
 } key_table_header;
 
 /* keys/checkpoint: the key table files beside it hold every key up to this point of the journal. */
@@ -300,7 +299,7 @@ LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");
 LAYOUT_ASSERT(sizeof(balance_meta) == 144, "balance_meta");
 LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
-LAYOUT_ASSERT(sizeof(key_table_header) == 560, "key_table_header");
+LAYOUT_ASSERT(sizeof(key_table_header) == 808, "key_table_header");
 LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");
 LAYOUT_ASSERT(sizeof(owner_record) == 136, "owner_record");
 

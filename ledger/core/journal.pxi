@@ -269,6 +269,11 @@ cdef class JournalWriter(FrameRing):
         return self.get_durable_frame()
 
     @property
+    def journal_bytes(self) -> int:
+        """The bytes of all segments up to the end of the last frame sealed."""
+        return (self.next_segment_number - 1) * self.standard_segment_bytes + self.next_byte_offset
+
+    @property
     def durable_event_fd(self) -> int:
         """An eventfd that becomes readable when a frame becomes durable or the writer fails; reading it resets it."""
         return self.event_fd

@@ -10,7 +10,6 @@ cdef extern from "<sys/statvfs.h>" nogil:
 
 cdef extern from * nogil:
     int count_trailing_zeros "__builtin_ctzll"(unsigned long long)
-    void prefetch "__builtin_prefetch"(const void *address, int write)
     uint64_t atomic_load "__atomic_load_n"(uint64_t *, int)
     void atomic_store "__atomic_store_n"(uint64_t *, uint64_t, int)
     int __ATOMIC_RELAXED
@@ -52,15 +51,6 @@ cdef inline uint64_t monotonic_ns() noexcept nogil:
     return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
 
 
-cdef void *reserve_zeros(size_t size) noexcept nogil:
-    """Return ``size`` bytes of zeros that take memory when they are touched, or NULL."""
-    cdef void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    if memory == MAP_FAILED:
-        return NULL
-    madvise(memory, size, MADV_HUGEPAGE)
-    return memory
-
-
 cdef class Projector:
     """Keeps the balances of one shard in LMDB. One thread applies and flushes; any thread may ask how far it is.
 
@@ -70,8 +60,8 @@ cdef class Projector:
 
     def __cinit__(self, object shard_directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY):
         self.capacity = capacity
-        self.records = <account_record *>reserve_zeros(<size_t>capacity * sizeof(account_record))
-        self.dirty = <uint64_t *>reserve_zeros((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        self.records = <account_record *>reserve_memory(<size_t>capacity * sizeof(account_record))
+        self.dirty = <uint64_t *>reserve_memory((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
         if not self.records or not self.dirty:
             raise MemoryError(f"no address space for {capacity} accounts")
         self.directory = Path(shard_directory) / "balances"

@@ -1,0 +1,181 @@
+# Key tables as files. Owns the format of keys/<business date>.keys; uses keys.pxi. ledger/key_checkpoint.py says when to write.
+
+KEYS_HINT = "Delete the keys directory: the next start makes it anew from the journal"
+
+
+cdef class KeyFiles:
+    """The key tables of one engine, for the checkpoint: one part of one table a call, between two blocks of events."""
+
+    def __cinit__(self, bytes ledger_id not None):
+        self.ledger_id = ledger_id
+
+    @property
+    def part_count(self):
+        """The parts of a table."""
+        return KEY_TABLE_PARTS
+
+    def changed_dates(self):
+        """Return the business dates (days since 1970-01-01) whose tables hold keys that no file holds."""
+        return [date for date in range(1 << 16) if self.tables.by_date[date] != NULL and self.tables.by_date[date].keys_added > 0]
+
+    def all_dates(self):
+        """Return the business dates that have a table."""
+        return [date for date in range(1 << 16) if self.tables.by_date[date] != NULL]
+
+    def keys_added(self, uint16_t business_date):
+        """Return how many keys were added to the table since it was last mapped from its file."""
+        return self.tables.by_date[business_date].keys_added
+
+    def memory_bytes(self):
+        """Return the bytes of the slots that are held in memory, not in mapped files."""
+        cdef uint64_t total = 0
+        for date in range(1 << 16):
+            if self.tables.by_date[date] != NULL:
+                for at in range(KEY_TABLE_PARTS):
+                    if not self.tables.by_date[date].parts[at].in_file:
+                        total += <uint64_t>self.tables.by_date[date].parts[at].capacity * sizeof(key_slot)
+        return total
+
+    def write_part(self, uint16_t business_date, int part_number, int fd, uint64_t byte_offset):
+        """Write the slots of one part at ``byte_offset``; return (capacity, keys, CRC-32C). Raises OSError."""
+        cdef key_part *part = &self.tables.by_date[business_date].parts[part_number]
+        cdef const uint8_t *data = <const uint8_t *>part.slots
+        cdef size_t length = <size_t>part.capacity * sizeof(key_slot)
+        cdef uint32_t crc
+        cdef int error
+        with nogil:
+            crc = crc32c(0, data, length)
+            error = write_whole(fd, data, length, byte_offset)
+        if error:
+            raise OSError(error, "cannot write the key table", str(business_date))
+        return part.capacity, part.keys, crc
+
+    def header(self, uint16_t business_date, list parts not None):
+        """Return the header of a table file; ``parts`` are the results of ``write_part`` in order."""
+        cdef key_table_header header
+        cdef bytearray block = bytearray(KEY_TABLE_HEADER_BYTES)
+        cdef uint8_t[::1] view = block
+        memset(&header, 0, sizeof(header))
+        header.magic = KEY_TABLE_MAGIC
+        header.format_version = FORMAT_VERSION
+        header.business_date = business_date
+        header.hash_seed = self.tables.hash_seed
+        memcpy(header.ledger_id, <const char *>self.ledger_id, 16)
+        for at, (capacity, keys, crc) in enumerate(parts):
+            header.part_capacity[at] = capacity
+            header.part_keys[at] = keys
+            header.part_crc32c[at] = crc
+        memcpy(&view[0], &header, sizeof(header))
+        header.crc32c = crc32c(0, &view[8], KEY_TABLE_HEADER_BYTES - 8)
+        memcpy(&view[0], &header, sizeof(header))
+        return bytes(block)
+
+    def map_file(self, str path not None):
+        """Serve a business date from its file from now on; return the date. Raises KeyTableDamaged, OSError."""
+        cdef size_t length = Path(path).stat().st_size
+        cdef uint8_t *memory
+        cdef key_table *table
+        if length < KEY_TABLE_HEADER_BYTES:
+            raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
+        memory = map_whole_file(path.encode(), length)
+        if memory == NULL:
+            raise OSError(errno, "cannot map the key table", path)
+        try:
+            self.check_header(path, memory, length)
+            table = key_table_map(memory, length)
+        except BaseException:
+            munmap(memory, length)
+            raise
+        if self.tables.by_date[table.business_date] != NULL:
+            key_table_free(self.tables.by_date[table.business_date])
+        self.tables.by_date[table.business_date] = table
+        return table.business_date
+
+    def settle(self, uint16_t business_date, uint64_t keys_written):
+        """Note that a file holds ``keys_written`` more keys of the table; return how many it still lacks."""
+        self.tables.by_date[business_date].keys_added -= keys_written
+        return self.tables.by_date[business_date].keys_added
+
+    def checkpoint_record(self, uint64_t seq, uint64_t frame):
+        """Return the content of the checkpoint file: the files hold every key up to ``seq`` and ``frame``."""
+        cdef key_checkpoint record
+        memset(&record, 0, sizeof(record))
+        record.magic = KEY_CHECKPOINT_MAGIC
+        record.format_version = FORMAT_VERSION
+        memcpy(record.ledger_id, <const char *>self.ledger_id, 16)
+        record.watermark_seq = seq
+        record.watermark_frame = frame
+        record.crc32c = crc32c(0, <const uint8_t *>&record + 8, sizeof(record) - 8)
+        return (<const char *>&record)[:sizeof(record)]
+
+    def read_checkpoint(self, bytes content not None, str path not None):
+        """Return (seq, frame) of a checkpoint file's content. Raises KeyTableDamaged, FormatVersionMismatch."""
+        cdef key_checkpoint record
+        if len(content) != sizeof(record):
+            raise KeyTableDamaged("the key checkpoint has the wrong length", hint=KEYS_HINT, path=path,
+                                  expected=sizeof(record), found=len(content))
+        memcpy(&record, <const char *>content, sizeof(record))
+        if record.magic != KEY_CHECKPOINT_MAGIC or record.crc32c != crc32c(0, <const uint8_t *>&record + 8, sizeof(record) - 8) \
+                or memcmp(record.ledger_id, <const char *>self.ledger_id, 16) != 0:
+            raise KeyTableDamaged("the key checkpoint is damaged or another ledger's", hint=KEYS_HINT, path=path)
+        if record.format_version != FORMAT_VERSION:
+            raise FormatVersionMismatch("the key checkpoint has another format", path=path, expected=FORMAT_VERSION,
+                                        found=record.format_version)
+        return record.watermark_seq, record.watermark_frame
+
+    def forget(self, uint16_t business_date):
+        """Drop the table of a closed business date."""
+        if self.tables.by_date[business_date] != NULL:
+            key_table_free(self.tables.by_date[business_date])
+            self.tables.by_date[business_date] = NULL
+
+    cdef int check_header(self, str path, const uint8_t *memory, size_t length) except -1:
+        cdef const key_table_header *header = <const key_table_header *>memory
+        cdef uint64_t expected = KEY_TABLE_HEADER_BYTES
+        if header.magic != KEY_TABLE_MAGIC:
+            raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
+        if header.crc32c != crc32c(0, memory + 8, KEY_TABLE_HEADER_BYTES - 8):
+            raise KeyTableDamaged("the header of the key table is damaged", hint=KEYS_HINT, path=path)
+        if header.format_version != FORMAT_VERSION:
+            raise FormatVersionMismatch("the key table has another format", path=path,
+                                        expected=FORMAT_VERSION, found=header.format_version)
+        if header.hash_seed != self.tables.hash_seed or memcmp(header.ledger_id, <const char *>self.ledger_id, 16) != 0:
+            raise KeyTableDamaged("the key table belongs to another ledger", hint=KEYS_HINT, path=path)
+        for at in range(KEY_TABLE_PARTS):
+            if header.part_keys[at] >= header.part_capacity[at]:
+                raise KeyTableDamaged("the key table has a part that is too full", hint=KEYS_HINT, path=path)
+            expected += <uint64_t>header.part_capacity[at] * sizeof(key_slot)
+        if expected != length:
+            raise KeyTableDamaged("the key table has the wrong length", hint=KEYS_HINT,
+                                  path=path, expected=expected, found=length)
+        return 0
+
+
+cdef uint8_t *map_whole_file(const char *path, size_t length) noexcept nogil:
+    cdef int fd = open_file(path, O_RDONLY | O_CLOEXEC)
+    cdef void *memory
+    if fd < 0:
+        return NULL
+    memory = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0)
+    close_file(fd)
+    return NULL if memory == MAP_FAILED else <uint8_t *>memory
+
+
+cdef key_table *key_table_map(uint8_t *memory, size_t length) except NULL:
+    cdef const key_table_header *header = <const key_table_header *>memory
+    cdef uint8_t *slots = memory + KEY_TABLE_HEADER_BYTES
+    cdef key_table *table = <key_table *>calloc(1, sizeof(key_table))
+    if table == NULL:
+        raise MemoryError
+    table.business_date = <uint16_t>header.business_date
+    memset(table.clearing_slots, 0xFF, sizeof(table.clearing_slots))
+    table.file_map = memory
+    table.file_bytes = length
+    for at in range(KEY_TABLE_PARTS):
+        table.parts[at].slots = <key_slot *>slots
+        table.parts[at].capacity = header.part_capacity[at]
+        table.parts[at].keys = header.part_keys[at]
+        table.parts[at].crc32c = header.part_crc32c[at]
+        table.parts[at].in_file = True
+        slots += <size_t>header.part_capacity[at] * sizeof(key_slot)
+    return table

@@ -1,0 +1,39 @@
+# Memory and hashing that accounts and keys share. Owns nothing; uses mmap, huge pages where the system gives them, and prefetch.
+
+cdef extern from * nogil:
+    """
+    typedef unsigned __int128 wide_uint;
+    """
+    ctypedef unsigned long long wide_uint
+    void prefetch "__builtin_prefetch"(const void *address, int write)
+
+
+cdef inline uint64_t multiply_high(uint64_t a, uint64_t b) noexcept nogil:
+    return <uint64_t>((<wide_uint>a * b) >> 64)
+
+
+cdef inline uint64_t fold_multiply(uint64_t a, uint64_t b) noexcept nogil:
+    """The mixing step of wyhash: both halves of the 128-bit product, folded into one."""
+    cdef wide_uint product = <wide_uint>a * b
+    return <uint64_t>(product >> 64) ^ <uint64_t>product
+
+
+cdef inline uint64_t hash_pair(uint64_t low, uint64_t high, uint64_t seed) noexcept nogil:
+    cdef uint64_t mixed = fold_multiply(low ^ seed, high ^ <uint64_t>0xE7037ED1A0B428DB)
+    return fold_multiply(mixed ^ high, seed ^ <uint64_t>0xA0761D6478BD642F)
+
+
+cdef inline uint64_t load_u64(const uint8_t *bytes_) noexcept nogil:
+    cdef uint64_t value
+    memcpy(&value, bytes_, 8)
+    return value
+
+
+cdef void *reserve_memory(size_t length) noexcept nogil:
+    """Address space of ``length`` bytes, zero, taken from the system as it is touched; NULL where there is none."""
+    cdef void *memory
+    memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    if memory == MAP_FAILED:
+        return NULL
+    madvise(memory, length, MADV_HUGEPAGE)
+    return memory

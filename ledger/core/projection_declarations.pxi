@@ -1,0 +1,158 @@
+# What the projection's parts own: lmdb_api.pxi, balance_file.pxi, projector.pxi, balance_view.pxi. Part of _core.pxd.
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_rwlock_t:
+        pass
+    int pthread_rwlock_init(pthread_rwlock_t *lock, const void *attributes)
+    int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
+    int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
+    int pthread_rwlock_unlock(pthread_rwlock_t *lock)
+    int pthread_rwlock_destroy(pthread_rwlock_t *lock)
+
+cdef struct lmdb_value:
+    size_t size
+    void *data
+
+cdef struct lmdb_info:
+    void *map_address
+    size_t map_bytes
+    size_t last_page
+    size_t last_txn
+    unsigned int max_readers
+    unsigned int reader_count
+
+# py-lmdb's table of LMDB functions, struct MdbApi in its mdb_api.h; `void *` where the core calls nothing. Environments,
+# lmdb_txns and cursors are opaque.
+cdef struct lmdb_table:
+    int major
+    int minor
+    int patch
+    unsigned int data_version
+    int (*env_create)(void **env) noexcept nogil
+    int (*env_open)(void *env, const char *path, unsigned int flags, unsigned int mode) noexcept nogil
+    void (*env_close)(void *env) noexcept nogil
+    void *env_copy2
+    void *env_copyfd2
+    void *env_copy3
+    void *env_copyfd3
+    int (*env_sync)(void *env, int force) noexcept nogil
+    void *env_stat
+    int (*env_info)(void *env, lmdb_info *info) noexcept nogil
+    void *env_get_flags
+    void *env_set_flags
+    void *env_get_maxkeysize
+    void *env_get_maxreaders
+    void *env_get_path
+    int (*env_set_mapsize)(void *env, size_t size) noexcept nogil
+    int (*env_set_maxdbs)(void *env, unsigned int count) noexcept nogil
+    int (*env_set_maxreaders)(void *env, unsigned int count) noexcept nogil
+    int (*reader_check)(void *env, int *dead) noexcept nogil
+    void *reader_list
+    int (*txn_begin)(void *env, void *parent, unsigned int flags, void **txn) noexcept nogil
+    int (*txn_commit)(void *txn) noexcept nogil
+    void (*txn_abort)(void *txn) noexcept nogil
+    void *txn_reset
+    void *txn_renew
+    void *txn_id
+    int (*dbi_open)(void *txn, const char *name, unsigned int flags, unsigned int *dbi) noexcept nogil
+    void *dbi_flags
+    void *dbi_close
+    void *drop
+    int (*get)(void *txn, unsigned int dbi, lmdb_value *key, lmdb_value *data) noexcept nogil
+    int (*put)(void *txn, unsigned int dbi, lmdb_value *key, lmdb_value *data, unsigned int flags) noexcept nogil
+    void *delete
+    void *stat
+    int (*cursor_open)(void *txn, unsigned int dbi, void **cursor) noexcept nogil
+    void (*cursor_close)(void *cursor) noexcept nogil
+    int (*cursor_get)(void *cursor, lmdb_value *key, lmdb_value *data, int operation) noexcept nogil
+    void *cursor_put
+    void *cursor_del
+    void *cursor_count
+    char *(*strerror)(int error) noexcept nogil
+    char *(*version)(int *major, int *minor, int *patch) noexcept nogil
+
+cdef const lmdb_table *LMDB
+
+
+@cython.final
+cdef class BalanceFile:
+    cdef void *env
+    cdef unsigned int meta
+    cdef unsigned int blocks
+    cdef unsigned int slots
+    cdef pthread_rwlock_t in_use  # held shared in every read; alone, to change the map or to reopen
+    cdef bint writable
+    cdef object path
+    cdef bytes path_bytes
+    cdef object __weakref__
+
+    cdef void open(self, bint writable, int64_t file_bytes) except *
+    cdef void close(self) noexcept
+    cdef int open_databases(self) noexcept nogil
+    cdef int grow(self, size_t bytes_) noexcept nogil
+    cdef int begin_read(self, void **txn) noexcept nogil
+    cdef void end_read(self, void *txn) noexcept nogil
+    cdef int read_meta(self, void *txn, balance_meta *meta) noexcept nogil
+    cdef int read_records(self, void *txn, account_record *records, uint32_t count) noexcept nogil
+    cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil
+
+cdef BalanceFile open_balance_file(object path, bint writable)
+
+cdef struct opened_account:
+    uint64_t id_high
+    uint64_t id_low
+    uint32_t slot
+
+# --- core/projector.pxi -------------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class Projector:
+    cdef account_record *records  # the replica, by slot
+    cdef uint32_t count
+    cdef uint32_t capacity
+    cdef uint64_t *dirty          # one bit a block
+    cdef uint32_t dirty_count
+    cdef uint32_t slots_flushed   # the accounts whose ids stand in LMDB
+    cdef balance_meta state       # as of the last frame applied; what the next flush writes
+    cdef uint64_t flushed_seq     # read by other threads
+    cdef uint64_t flushed_frame
+    cdef uint64_t flush_count
+    cdef uint64_t last_flush_ns   # how long it took
+    cdef uint64_t next_flush_ns   # when, at the earliest
+    cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
+    cdef uint64_t failure_found
+    cdef object error
+    cdef object thread
+    cdef volatile int stopping    # of STOP_*
+    cdef BalanceFile file
+    cdef object directory
+    cdef bytes directory_bytes
+    cdef const char *directory_path  # into directory_bytes
+
+    cdef int check_trust(self, const balance_meta *meta) except -1
+    cdef int apply_frame(self, const frame_header *header, const journal_entry *entries) noexcept nogil
+    cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef void touch(self, uint32_t slot) noexcept nogil
+    cdef int flush_changes(self) noexcept nogil
+    cdef int make_room(self) noexcept nogil
+    cdef int grow_map(self) noexcept nogil
+    cdef int write_changes(self) noexcept nogil
+    cdef int check_owner(self, void *txn) noexcept nogil
+    cdef int put_blocks(self, void *txn) noexcept nogil
+    cdef int put_meta(self, void *txn) noexcept nogil
+    cdef void publish_progress(self) noexcept nogil
+    cdef bint is_bloated(self) noexcept nogil
+    cdef void follow(self, JournalWriter writer, JournalReader reader) noexcept nogil
+    cdef int wait_ms(self) noexcept nogil
+    cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil
+    cdef int raise_failure(self, int code) except -1
+
+# --- core/balance_view.pxi ----------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class BalanceView:
+    cdef BalanceFile file
+
+    cdef int begin(self, void **txn) except -1

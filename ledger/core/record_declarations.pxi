@@ -1,0 +1,219 @@
+# The records and constants of record_layout.h, as Cython sees them. Part of _core.pxd.
+
+cdef extern from "ledger/record_layout.h" nogil:
+    ctypedef struct packed_event:
+        uint8_t version
+        uint8_t event_type
+        uint16_t channel
+        uint16_t business_date
+        uint16_t value_date
+        uint8_t serial[16]
+        uint64_t household
+        int64_t amount_fen
+        uint64_t detail
+        uint8_t reserved[16]
+
+    ctypedef struct journal_entry:
+        uint8_t serial[16]
+        uint64_t amount_fen
+        uint64_t debit_previous_seq
+        uint64_t credit_previous_seq
+        int64_t ledger_time_ms
+        int64_t source_offset
+        uint64_t reference_seq
+        uint64_t detail
+        uint32_t debit_slot
+        uint32_t credit_slot
+        uint16_t business_date
+        uint16_t value_date
+        uint16_t channel
+        uint16_t code
+        uint8_t kind
+        uint8_t event_type
+        uint8_t leg
+        uint8_t leg_count
+        uint8_t reserved[4]
+
+    ctypedef struct outcome_record:
+        uint8_t serial[16]
+        int64_t source_offset
+        uint64_t seq
+        int64_t record_timestamp_ms
+        uint32_t payload_offset
+        uint32_t payload_bytes
+        uint16_t code
+        uint16_t first_code
+        uint16_t channel
+        uint16_t business_date
+        uint8_t event_type
+        uint8_t payload_kind
+        uint8_t reserved[6]
+
+    ctypedef struct digest_record:
+        uint64_t block
+        uint8_t digest[32]
+        uint8_t reserved[8]
+
+    ctypedef struct frame_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t frame_bytes
+        uint32_t entry_count
+        uint32_t outcome_count
+        uint32_t digest_count
+        uint32_t payload_bytes
+        uint32_t reserved
+        uint64_t frame_number
+        uint64_t segment_number
+        uint64_t first_seq
+        uint64_t epoch
+        int64_t ledger_time_ms
+        int64_t next_offset
+        uint64_t records_consumed
+        uint64_t events_applied
+        uint64_t events_existing
+        uint64_t events_refused
+        uint8_t reserved_tail[16]
+
+    ctypedef struct segment_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t close_after_days
+        uint8_t ledger_id[16]
+        uint64_t segment_number
+        uint64_t first_frame_number
+        uint64_t first_seq
+        uint64_t epoch
+        uint64_t segment_bytes
+        uint64_t previous_segment_end
+        int32_t utc_offset_minutes
+        uint32_t future_days
+        uint8_t last_digest[32]
+        uint64_t hash_seed
+        char source[128]
+
+    ctypedef struct index_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t reserved
+        uint8_t ledger_id[16]
+        uint64_t segment_number
+        uint64_t segment_end
+        uint64_t frame_count
+        uint64_t reserved_tail
+
+    ctypedef struct frame_place:
+        uint64_t first_seq
+        uint64_t byte_offset
+
+    ctypedef struct account_record:
+        uint64_t id_low
+        uint64_t id_high
+        uint64_t debits_pending
+        uint64_t debits_posted
+        uint64_t credits_pending
+        uint64_t credits_posted
+        uint64_t last_seq
+        uint16_t book
+        uint16_t flags
+        uint32_t limit_index
+
+    ctypedef struct account_block_header:
+        uint64_t last_seq
+        uint32_t block
+        uint32_t account_count
+
+    ctypedef struct account_slot_record:
+        uint32_t slot
+        uint32_t reserved
+
+    ctypedef struct balance_meta:
+        uint32_t magic
+        uint32_t format_version
+        uint8_t ledger_id[16]
+        uint64_t epoch
+        uint64_t watermark_seq
+        uint64_t watermark_frame
+        int64_t ledger_time_ms
+        int64_t next_offset
+        uint64_t records_consumed
+        uint64_t events_applied
+        uint64_t events_existing
+        uint64_t events_refused
+        uint32_t account_count
+        uint32_t clean
+        char boot_id[40]
+
+    ctypedef struct key_slot:
+        uint8_t serial[16]
+        uint64_t content_hash
+        uint64_t seq_and_channel
+
+    ctypedef struct key_table_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t business_date
+        uint64_t hash_seed
+        uint8_t ledger_id[16]
+        uint32_t part_capacity[64]
+        uint32_t part_keys[64]
+        uint32_t part_crc32c[64]
+
+    ctypedef struct key_checkpoint:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t reserved
+        uint8_t ledger_id[16]
+        uint64_t watermark_seq
+        uint64_t watermark_frame
+
+    ctypedef struct owner_record:
+        uint32_t magic
+        uint32_t format_version
+        uint64_t epoch
+        uint64_t pid
+        int64_t since_ms
+        char host[64]
+        char boot_id[40]
+
+    enum:
+        FORMAT_VERSION
+        PACKED_EVENT_VERSION
+        EVENT_TYPE_BILL
+        EVENT_TYPE_PAYMENT
+        SERIAL_FORM_DIGITS
+        SERIAL_FORM_UUID
+        SERIAL_FORM_ASCII
+        ACCOUNT_KIND_HOUSEHOLD
+        ACCOUNT_KIND_CLEARING
+        ACCOUNT_KIND_REVENUE
+        ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS
+        ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS
+        ACCOUNT_CLOSED
+        ACCOUNT_FROZEN
+        ENTRY_KIND_OPEN_ACCOUNT
+        ENTRY_KIND_TRANSFER
+        ENTRY_CODE_OPEN_ACCOUNT
+        ENTRY_CODE_BILL
+        ENTRY_CODE_PAYMENT
+        NO_SLOT
+        FRAME_MAGIC
+        SEGMENT_MAGIC
+        KEY_TABLE_MAGIC
+        KEY_CHECKPOINT_MAGIC
+        OWNER_MAGIC
+        INDEX_MAGIC
+        BALANCE_MAGIC
+        ENTRIES_PER_BLOCK
+        ENTRIES_PER_LEAF
+        ACCOUNTS_PER_BLOCK
+        SEGMENT_HEADER_BYTES
+        KEY_TABLE_HEADER_BYTES
+        KEY_TABLE_PARTS
+        PAYLOAD_NONE
+        PAYLOAD_RECORD
+        PAYLOAD_BATCH

@@ -1,0 +1,241 @@
+"""The Python face of the core: open a shard's ledger, apply blocks of events to it, close it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ledger import _core
+from ledger.channels import BUILT_IN_CHANNELS, Channel
+from ledger.errors import FormatVersionMismatch, JournalDamaged, ProjectionDamaged
+from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal
+from ledger.key_checkpoint import KeyCheckpointer, load_key_files
+from ledger.parameters import LedgerParameters
+
+_CHECKPOINT_ENTRIES = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """Where an engine stands. ``records_consumed`` = applied + existing + refused, always."""
+
+    next_offset: int
+    ledger_time_ms: int
+    applied_seq: int
+    durable_seq: int
+    projected_seq: int
+    records_consumed: int
+    events_applied: int
+    events_existing: int
+    events_refused: int
+    journal_bytes: int
+    accounts: int
+
+
+class Engine:
+    """One shard's ledger, open for writing. Only one process at a time can have it open.
+
+    ``apply`` and ``quarantine_batch`` are for one thread; everything else may be called from any.
+    """
+
+    def __init__(self, journal: Journal, posting: _core.Posting, projector: _core.Projector, keys: KeyCheckpointer) -> None:
+        """Use ``Engine.open``."""
+        self._journal = journal
+        self._writer = journal.writer
+        self._posting = posting
+        self._projector = projector
+        self._keys = keys
+        self._checkpoint_seq = posting.last_seq
+        self.directory = journal.directory
+        self.torn_tail = journal.torn_tail
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        source: str = "events/0",
+        parameters: LedgerParameters | None = None,
+        channels: Iterable[Channel] = BUILT_IN_CHANNELS,
+        takeover_after_s: float | None = None,
+        progress: Callable[[int], None] | None = None,
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        ring: RingShape = DEFAULT_RING,
+    ) -> Engine:
+        """Open the ledger in ``directory``, made where there is none, and bring it to the end of its journal.
+
+        ``source`` is "topic/partition"; ``parameters`` count for a new ledger only. ``takeover_after_s``: how long to wait for
+        another writer before taking the ledger from it; None refuses at once. ``progress(byte_count)`` is told of each
+        frame that is applied again. Raises LedgerLocked, SourceMismatch, FormatVersionMismatch, JournalDamaged, KeyTableDamaged.
+        """
+        journal = open_journal(
+            directory,
+            source=source,
+            parameters=parameters,
+            takeover_after_s=takeover_after_s,
+            segment_bytes=segment_bytes,
+            ring=ring,
+        )
+        try:
+            return cls._recover(journal, tuple(channels), progress)
+        except BaseException:
+            journal.close()
+            raise
+
+    @classmethod
+    def _recover(cls, journal: Journal, channels: tuple[Channel, ...], progress: Callable[[int], None] | None) -> Engine:
+        ledger_id, parameters, last = journal.segment.ledger_id, journal.segment.parameters, journal.last_frame
+        posting = _core.Posting(
+            journal.writer,
+            journal.segment.hash_seed,
+            channels,
+            utc_offset_minutes=parameters.utc_offset_minutes,
+            close_after_days=parameters.close_after_days,
+            future_days=parameters.future_days,
+        )
+        projector, accounts_seq, accounts_frame = _load_accounts(journal)
+        key_files = posting.key_files(ledger_id)
+        keys_seq, keys_frame = load_key_files(key_files, journal.directory / "keys")
+        last_seq = last.last_seq if last else 0
+        if max(accounts_seq, keys_seq) > last_seq:
+            raise JournalDamaged(
+                "the journal ends before entries that were durable",
+                segment=journal.segment.segment_number,
+                seq=last_seq + 1,
+                expected=max(accounts_seq, keys_seq),
+                found=last_seq,
+            )
+        posting.load_accounts(projector)
+        reader = journal.reader(follow=False)
+        reader.seek_frame(min(accounts_frame, keys_frame) + 1)
+        _core.Replay(posting, accounts_seq, keys_seq).run(reader, progress)
+        if last:
+            posting.resume(last)
+        keys = KeyCheckpointer(key_files, journal.directory / "keys", journal.writer.wait_durable)
+        projector.start(journal.writer)
+        return cls(journal, posting, projector, keys)
+
+    @property
+    def next_offset(self) -> int:
+        """The Kafka offset to go on from."""
+        return self._posting.next_offset
+
+    @property
+    def ledger_time_ms(self) -> int:
+        return self._posting.ledger_time_ms
+
+    @property
+    def applied_seq(self) -> int:
+        """The last entry made, durable or not."""
+        return self._posting.last_seq
+
+    @property
+    def durable_seq(self) -> int:
+        return self._writer.durable_seq
+
+    @property
+    def durable_frame(self) -> int:
+        return self._writer.durable_frame
+
+    @property
+    def projected_seq(self) -> int:
+        """The watermark of the balances in LMDB."""
+        return self._projector.projected_seq
+
+    @property
+    def epoch(self) -> int:
+        return self._journal.ownership.epoch
+
+    def apply(self, batches: bytes | bytearray | memoryview, next_offset: int) -> None:
+        """Apply whole, uncompressed record batches from ``self.next_offset`` on; then stand at ``next_offset``.
+
+        Returns once everything is on its way to the disk, not yet on it. Raises CorruptBatch with everything before the damaged
+        batch applied; JournalWriteFailed, Fenced, KeyTableDamaged, MemoryError, after which the engine applies no more.
+        """
+        try:
+            self._posting.apply(batches, next_offset)
+        finally:
+            self._checkpoint_step()
+
+    def quarantine_batch(self, raw: bytes, next_offset: int) -> None:
+        """Keep a damaged batch whole as one refused event and go on from ``next_offset``."""
+        self._posting.quarantine_batch(raw, next_offset)
+
+    def wait_durable(self, timeout_s: float = 60.0) -> bool:
+        """Wait until everything applied is on the disk. Raises JournalWriteFailed, Fenced."""
+        return self._writer.wait_durable(self._posting.sealed_frame, timeout_s)
+
+    def wait_projected(self, timeout_s: float = 60.0) -> bool:
+        """Wait until everything applied is readable in LMDB."""
+        return self._projector.wait_projected(self.applied_seq, timeout_s)
+
+    def status(self) -> EngineStatus:
+        """Return where the engine stands; the numbers may be a few events apart while it works."""
+        posting = self._posting
+        return EngineStatus(
+            next_offset=posting.next_offset,
+            ledger_time_ms=posting.ledger_time_ms,
+            applied_seq=posting.last_seq,
+            durable_seq=self.durable_seq,
+            projected_seq=self.projected_seq,
+            records_consumed=posting.records_consumed,
+            events_applied=posting.events_applied,
+            events_existing=posting.events_existing,
+            events_refused=posting.events_refused,
+            journal_bytes=self._writer.journal_bytes,
+            accounts=posting.account_count,
+        )
+
+    def close(self) -> None:
+        """Make everything durable and readable, write the key checkpoint, and let the ledger go."""
+        try:
+            self._writer.check()
+            self._keys.complete(self._posting.sealed_frame)
+            if self._posting.last_seq > self._checkpoint_seq:
+                self._keys.start(self._posting.last_seq, self._posting.sealed_frame)
+                self._keys.complete(self._posting.sealed_frame)
+            self.wait_projected()
+        finally:
+            self._projector.close()
+            self._journal.close()
+
+    def abandon(self) -> None:
+        """Let the ledger go at once after a failure; the next start goes on from what is durable."""
+        with suppress(Exception):
+            self._projector.close(clean=False)
+        with suppress(Exception):
+            self._journal.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _checkpoint_step(self) -> None:
+        """Carry a running key checkpoint on by a part; begin one when enough entries lie behind the last."""
+        posting = self._posting
+        if self._keys.is_running:
+            self._keys.step(self._posting.sealed_frame)
+        elif posting.last_seq - self._checkpoint_seq >= _CHECKPOINT_ENTRIES:
+            self._keys.forget_before(posting.first_open_date)
+            self._keys.start(posting.last_seq, self._posting.sealed_frame)
+            self._checkpoint_seq = posting.last_seq
+
+
+def _load_accounts(journal: Journal) -> tuple[_core.Projector, int, int]:
+    """Return the projector with its accounts, and its watermark; where it cannot be trusted a new one that holds nothing."""
+    arguments = journal.directory, journal.segment.ledger_id, journal.ownership.epoch
+    projector = _core.Projector(*arguments)
+    try:
+        return projector, *projector.load(fresh_generation=not journal.ownership.is_alone)
+    except (ProjectionDamaged, FormatVersionMismatch):
+        projector = _core.Projector(*arguments)
+        projector.start_generation()
+        return projector, 0, 0

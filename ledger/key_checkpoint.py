@@ -1,0 +1,148 @@
+"""When key tables become files: a checkpoint in slices between blocks, so that a start does not replay open days.
+
+A checkpoint copies the tables while events go on being applied, so its files may already hold keys from behind its watermark.
+That is harmless: applying the journal from the watermark finds them there. They must not outlive entries that a crash takes
+away, so the files get their names only once everything that they may hold is durable.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from ledger import _core
+
+_EPOCH = date(1970, 1, 1)
+_SUFFIX = ".keys"
+_HEADER_BYTES = 4096
+_SLOT_BYTES = 32
+
+
+def _path(directory: Path, business_date: int) -> Path:
+    return directory / f"{_EPOCH + timedelta(days=business_date)}{_SUFFIX}"
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def load_key_files(keys: _core.KeyFiles, directory: Path) -> tuple[int, int]:
+    """Map the key tables that a checkpoint left; return its (seq, frame), or (0, 0) where there is none that can be used.
+
+    Without a checkpoint the files mean nothing and are deleted: the journal makes them anew.
+    Raises KeyTableDamaged, FormatVersionMismatch.
+    """
+    directory.mkdir(exist_ok=True)
+    for left_over in directory.glob("*.new"):
+        left_over.unlink()
+    checkpoint = directory / "checkpoint"
+    if not checkpoint.exists():
+        for path in directory.glob(f"*{_SUFFIX}"):
+            path.unlink()
+        return 0, 0
+    watermark = keys.read_checkpoint(checkpoint.read_bytes(), str(checkpoint))
+    for path in sorted(directory.glob(f"*{_SUFFIX}")):
+        keys.map_file(str(path))
+    return watermark
+
+
+class KeyCheckpointer:
+    """Writes checkpoints of one engine's key tables. All methods but the thread's own work run between two blocks."""
+
+    def __init__(self, keys: _core.KeyFiles, directory: Path, wait_durable: Callable[[int], bool]) -> None:
+        """``wait_durable(frame)`` returns once the frame is durable, or False where it never will be."""
+        self._keys = keys
+        self._directory = directory
+        self._wait_durable = wait_durable
+        self._slices: Iterator[None] | None = None
+        self._watermark = (0, 0)
+        self._written: dict[int, int] = {}
+        self._finishing: threading.Thread | None = None
+        self._failure: OSError | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._slices is not None or self._finishing is not None
+
+    def start(self, seq: int, frame: int) -> None:
+        """Begin a checkpoint of all that the journal holds up to ``seq`` and ``frame``."""
+        self._watermark = (seq, frame)
+        self._written = {}
+        self._slices = self._write_tables()
+
+    def step(self, last_frame: int) -> None:
+        """Write one more part of one table; ``last_frame`` is the last one sealed. Raises OSError."""
+        if self._failure is not None:
+            raise self._failure
+        if self._slices is not None:
+            if next(self._slices, self) is self:
+                self._slices = None
+                self._finishing = threading.Thread(target=self._finish, args=(last_frame,), name="key-checkpoint", daemon=True)
+                self._finishing.start()
+        elif self._finishing is not None and not self._finishing.is_alive():
+            self._finishing = None
+            if self._failure is None:
+                self._settle()
+
+    def complete(self, last_frame: int) -> None:
+        """Bring a running checkpoint to its end, waiting for the disk."""
+        while self.is_running:
+            self.step(last_frame)
+            if self._finishing is not None:
+                self._finishing.join()
+
+    def forget_before(self, first_open_date: int) -> None:
+        """Drop the tables of business dates that have closed."""
+        for business_date in self._keys.all_dates():
+            if business_date < first_open_date:
+                self._keys.forget(business_date)
+                _path(self._directory, business_date).unlink(missing_ok=True)
+
+    def _write_tables(self) -> Iterator[None]:
+        for business_date in self._keys.changed_dates():
+            new = _path(self._directory, business_date).with_suffix(".new")
+            self._written[business_date] = self._keys.keys_added(business_date)
+            with new.open("wb") as file:
+                parts = []
+                byte_offset = _HEADER_BYTES
+                for part in range(self._keys.part_count):
+                    parts.append(self._keys.write_part(business_date, part, file.fileno(), byte_offset))
+                    byte_offset += parts[-1][0] * _SLOT_BYTES
+                    yield
+                file.write(self._keys.header(business_date, parts))
+
+    def _finish(self, last_frame: int) -> None:
+        """Thread body: wait until everything in the files is durable in the journal, then give them their names."""
+        paths = [_path(self._directory, business_date) for business_date in self._written]
+        checkpoint = self._directory / "checkpoint"
+        try:
+            for path in paths:
+                _sync_file(path.with_suffix(".new"))
+            if not self._wait_durable(last_frame):
+                return
+            for path in paths:
+                path.with_suffix(".new").replace(path)
+            checkpoint.with_suffix(".new").write_bytes(self._keys.checkpoint_record(*self._watermark))
+            _sync_file(checkpoint.with_suffix(".new"))
+            _sync_directory(self._directory)
+            checkpoint.with_suffix(".new").replace(checkpoint)
+            _sync_directory(self._directory)
+        except OSError as error:
+            self._failure = error
+
+    def _settle(self) -> None:
+        """Let go of the memory of tables that took no more keys while they were written; their files serve from now on."""
+        for business_date, keys_written in self._written.items():
+            if self._keys.settle(business_date, keys_written) == 0:
+                self._keys.map_file(str(_path(self._directory, business_date)))
+        self._written = {}
