@@ -5,11 +5,12 @@ from datetime import date, timedelta
 from hypothesis import strategies as st
 
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
-from ledger.events import Bill, Event, Payment
+from ledger.events import Bill, Event, Payment, encode_json, encode_msgpack, encode_packed
 from ledger.schema import EXAMPLE_BILL, EXAMPLE_PAYMENT
 
 PAYMENT = EXAMPLE_PAYMENT
 BILL = EXAMPLE_BILL
+ENCODERS = (encode_json, encode_msgpack, lambda event: encode_msgpack(event, as_array=True), encode_packed)
 
 
 def fields_of(event: Event) -> dict[str, object]:

@@ -6,14 +6,10 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger import _core
-from ledger.channels import BUILT_IN_CHANNELS
-from ledger.events import decode_to_packed, encode_json, encode_msgpack, encode_packed
+from ledger.events import encode_json, encode_packed
 from ledger.outcomes import OutcomeCode
-from tests.event_samples import BILL, PAYMENT, events, fields_of
-
-DECODE_SLOW = 0xFFFF
-DECODER = _core.EventDecoder(BUILT_IN_CHANNELS)
+from tests.decoders import DECODER, core_agrees_with_plain_python
+from tests.event_samples import BILL, ENCODERS, PAYMENT, events, fields_of
 
 NAMES = sorted(fields_of(PAYMENT).keys() | fields_of(BILL).keys() | {"reason", "Type", "amount", ""})
 WORDS = ["", "payment", "bill", "refund", "alipay", "billing", "postal_station", "business_hall"]
@@ -26,16 +22,6 @@ UUIDS = ["6BA7B810-9dad-11d1-80b4-00c04fd430c8", "6ba7b8109dad11d180b400c04fd430
 OTHERS = [None, True, 0, -1, 1, 10**17, 10**18, 2**63 - 1, 2**63, 2**64, 1.0, 1e300]
 VALUES = st.sampled_from([*WORDS, *SIGNS, *DATES, *PERIODS, *HOUSEHOLDS, *SERIALS, *UUIDS, *OTHERS]) | st.text(max_size=20)
 SPACES = st.sampled_from(["", " ", "\n", "\t\r ", "\v", "\ufeff"])
-
-
-def core_agrees_with_plain_python(value):
-    """Hold fast and slow path of the core against the oracle; return the outcome code."""
-    code, packed = decode_to_packed(value, BUILT_IN_CHANNELS)
-    assert DECODER.decode_slow(value) == (code, packed)
-    fast_code, fast_packed = DECODER.decode_fast(value)
-    if fast_code != DECODE_SLOW:
-        assert (fast_code, fast_packed) == (code, packed)
-    return code
 
 
 @st.composite
@@ -69,9 +55,6 @@ def test_msgpack_of_any_fields(listed, as_array):
     listed = [(name, min(value, 2**64 - 1) if type(value) is int else value) for name, value in listed]
     value = msgspec.msgpack.encode([value for _, value in listed]) if as_array else msgpack_map(listed)
     core_agrees_with_plain_python(value)
-
-
-ENCODERS = (encode_json, encode_msgpack, lambda event: encode_msgpack(event, as_array=True), encode_packed)
 
 
 @given(events())
