@@ -179,6 +179,27 @@ cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogi
 
 include "core/journal_declarations.pxi"
 
+# --- core/outcome_rendering.pxi -----------------------------------------------------------------------------------------
+
+cdef struct event_name:
+    const channel_profile *channel  # NULL: not known
+    char business_date[10]  # begins with a zero byte where it is not known
+    char serial[36]
+    int serial_bytes
+
+cdef class OutcomeRenderer:
+    cdef channel_table channels
+    cdef const char *reasons[256]
+    cdef list reason_names  # keeps what reasons points to
+    cdef bint refused_only
+    cdef bytearray room
+    cdef batch_builder builder
+
+    cdef bint render(self, const frame_header *frame, uint32_t *entry, uint32_t *outcome) noexcept nogil
+    cdef bint add_applied(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef bint add_outcome(self, const outcome_record *outcome) noexcept nogil
+    cdef bint add_value(self, const char *value, const char *end, const event_name *name, int64_t timestamp_ms) noexcept nogil
+
 # --- core/accounts.pxi --------------------------------------------------------------------------------------------------
 
 cdef struct account_table:

@@ -37,6 +37,7 @@ from ledger.errors import (
     PeakledgerError,
     ProjectionDamaged,
 )
+from ledger.outcomes import OutcomeCode
 from ledger.projections import generations
 
 include "core/layouts.pxi"
@@ -54,6 +55,7 @@ include "core/journal.pxi"
 include "core/journal_reader.pxi"
 include "core/entry_reader.pxi"
 include "core/memory.pxi"
+include "core/outcome_rendering.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/key_files.pxi"

@@ -28,6 +28,10 @@ class LedgerNotFound(PeakledgerError):
     """No ledger where one was expected."""
 
 
+class NotFound(PeakledgerError):
+    """No account, event or quarantined record under this name."""
+
+
 class LedgerLocked(PeakledgerError):
     """Another process writes this ledger. Numbers: ``pid``, ``epoch``."""
 
@@ -54,6 +58,10 @@ class KeyTableDamaged(PeakledgerError):
 
 class ProjectionDamaged(PeakledgerError):
     """A projection cannot be trusted; it can be rebuilt. Numbers: ``path``, ``seq``."""
+
+
+class SourceUnavailable(PeakledgerError):
+    """Kafka cannot be reached, or refuses what was asked of it."""
 
 
 class CorruptBatch(PeakledgerError):

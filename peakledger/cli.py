@@ -7,7 +7,8 @@ import typer
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import channels
+from peakledger.commands import balances, channels, topics
+from peakledger.commands.options import examples
 from peakledger.exit_codes import exit_code_of
 
 app = typer.Typer(
@@ -19,6 +20,11 @@ app = typer.Typer(
     help="A double-entry ledger of payments: applies every event of a Kafka topic exactly once.",
     epilog="Settings come from flags, PEAKLEDGER_* variables and peakledger.toml; docs/configuration.md lists all.",
 )
+_BALANCE_EXAMPLES = ("peakledger balance 3301234567890 clearing:01320260723", "peakledger balance --json 3301234567890")
+
+app.command("balance", epilog=examples(*_BALANCE_EXAMPLES))(balances.balance)
+app.command("trial-balance", epilog=examples("peakledger trial-balance --data peakledger-data"))(balances.show_trial_balance)
+app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
 
 

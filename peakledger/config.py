@@ -51,6 +51,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quarantine_corrupt_batches: Annotated[
         bool, Meta(description="Put a record batch whose bytes are damaged into quarantine and go on, instead of stopping there")
     ] = False
+    accept_lost_records: Annotated[
+        bool,
+        Meta(description="Go on where the source begins if it no longer has the records that come next, instead of stopping"),
+    ] = False
+    max_ahead_s: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that a record may be dated ahead of this machine's clock; a later one stops the shard"),
+    ] = 86400
     takeover_after_s: Annotated[
         float, Meta(ge=0, description="Seconds to wait for another writer of a shard before taking it over; 0: never take over")
     ] = 0
@@ -101,10 +109,9 @@ _TABLE = {setting.key: setting for setting in table()}
 
 
 def describe(key: str) -> str:
-    """Return the help of a setting's flag, with its variable and its default."""
+    """Return the help of a setting's flag."""
     setting = _TABLE[key]
-    default = f", default {setting.default}" if setting.default != "" else ""
-    return f"{setting.description} ({setting.variable}{default})"
+    return f"{setting.description} [default: {setting.default}]" if setting.default != "" else setting.description
 
 
 def load(flags: Mapping[str, object], *, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     source = 5
     not_found = 6
     refused_lines = 7
+    unavailable = 8
 
     @property
     def sentence(self) -> str:
@@ -29,22 +30,26 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.usage: "a flag, a setting or an argument cannot be used",
     ExitCode.damage: "a journal, a key table or a projection is damaged, or was written by another format version",
     ExitCode.locked: "another process writes this ledger, or took it over",
-    ExitCode.source: "the source lost the records that come next, has a corrupt batch, or is not the one of this ledger",
+    ExitCode.source: "the source lost the next records, has a corrupt batch or a date far ahead, or is another one",
     ExitCode.not_found: "no such ledger, account, event or quarantined record",
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
+    ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ConfigurationError: ExitCode.usage,
     errors.LedgerNotFound: ExitCode.not_found,
+    errors.NotFound: ExitCode.not_found,
     errors.LedgerLocked: ExitCode.locked,
     errors.Fenced: ExitCode.locked,
     errors.FormatVersionMismatch: ExitCode.damage,
     errors.JournalDamaged: ExitCode.damage,
     errors.KeyTableDamaged: ExitCode.damage,
     errors.ProjectionDamaged: ExitCode.damage,
+    errors.SourceUnavailable: ExitCode.unavailable,
     errors.CorruptBatch: ExitCode.source,
     errors.PositionLost: ExitCode.source,
+    errors.TimestampAhead: ExitCode.source,
     errors.SourceMismatch: ExitCode.source,
 }
 

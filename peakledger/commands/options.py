@@ -1,10 +1,15 @@
 """Flags that several commands share, and the settings that they lead to."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ledger.account_ids import parse_account
+from ledger.errors import PeakledgerError, SourceUnavailable
 from peakledger import config
 
 
@@ -24,6 +29,31 @@ Data = Annotated[str | None, _flag("data", metavar="DIR")]
 Stream = Annotated[str | None, _flag("stream", metavar="DIR")]
 BootstrapServers = Annotated[str | None, _flag("bootstrap_servers", metavar="HOST:PORT")]
 Topic = Annotated[str | None, _flag("topic")]
+OutcomesTopic = Annotated[str | None, _flag("outcomes_topic")]
+
+
+def check_accounts(accounts: list[str]) -> list[str]:
+    """Return the accounts of a command line; a wrong name is an error of usage."""
+    for account in accounts:
+        try:
+            parse_account(account)
+        except PeakledgerError as error:
+            raise typer.BadParameter(str(error)) from error
+    return accounts
+
+
+@contextmanager
+def kafka_errors(bootstrap_servers: str) -> Iterator[None]:
+    """Turn what aiokafka raises into SourceUnavailable; what it logs on the way there is not shown."""
+    from aiokafka.errors import KafkaError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except KafkaError as error:
+        raise SourceUnavailable(
+            f"Kafka at {bootstrap_servers}: {error}", hint="Check --bootstrap-servers, and that the broker runs"
+        ) from error
 
 
 def examples(*lines: str) -> str:

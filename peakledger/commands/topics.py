@@ -1,0 +1,58 @@
+"""``peakledger topics``: makes the topics that a ledger reads from and writes to."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from peakledger import config
+from peakledger.commands.options import BootstrapServers, Config, Json, OutcomesTopic, Stream, Topic, examples, kafka_errors
+from peakledger.display import show
+
+app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")
+
+
+@app.command(
+    epilog=examples(
+        "peakledger topics create --partitions 4",
+        "peakledger topics create --stream season --topic payments.events",
+    )
+)
+def create(
+    *,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topic of events: one shard each")] = 1,
+    replication_factor: Annotated[int, typer.Option(min=-1, help="Copies of each partition; -1: the broker's default")] = -1,
+    topic: Topic = None,
+    outcomes_topic: OutcomesTopic = None,
+    stream: Stream = None,
+    bootstrap_servers: BootstrapServers = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Create the topics of events and of outcomes, such that records of any age are kept. Those that exist stay as they are."""
+    flags = {"topic": topic, "outcomes_topic": outcomes_topic, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    settings = config.load(flags, config=config_file)
+    wanted = {name: partitions for name in (settings.topic, settings.outcomes_topic) if name}
+    if settings.stream:
+        made = _create_embedded(Path(settings.stream), wanted)
+    else:
+        made = _create_in_kafka(settings.bootstrap_servers, wanted, replication_factor)
+    show("topics", [{"topic": name, "partitions": wanted[name], "created": new} for name, new in made.items()], as_json=as_json)
+
+
+def _create_embedded(directory: Path, wanted: dict[str, int]) -> dict[str, bool]:
+    from streams.embedded import EmbeddedStream
+
+    with EmbeddedStream(directory) as stream:
+        before = stream.topics()
+        for name, partitions in wanted.items():
+            stream.create_topic(name, partitions)
+    return {name: name not in before for name in wanted}
+
+
+def _create_in_kafka(bootstrap_servers: str, wanted: dict[str, int], replication_factor: int) -> dict[str, bool]:
+    from streams.topics import create_topics
+
+    with kafka_errors(bootstrap_servers):
+        return asyncio.run(create_topics(bootstrap_servers, wanted, replication_factor=replication_factor))
