@@ -4,14 +4,14 @@ import asyncio
 import time
 from array import array
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from ledger._core import build_batch, build_packed_batches, partition_of
+from ledger._core import EventDecoder, build_batch, build_packed_batches, partition_of
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.events import Event, encode_json, encode_msgpack, encode_packed
+from ledger.outcomes import OutcomeCode
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
 
 Encoding = Literal["packed", "json", "msgpack"]
@@ -168,9 +168,16 @@ class EmbeddedPublisher(SinkPublisher):
 
 
 def _encoder(encoding: Encoding, channels: tuple[Channel, ...]) -> Callable[[Event], bytes]:
-    if encoding == "packed":
-        return partial(encode_packed, channels=channels)
-    return encode_json if encoding == "json" else encode_msgpack
+    if encoding != "packed":
+        return encode_json if encoding == "json" else encode_msgpack
+    decoder = EventDecoder(channels)
+
+    def encode(event: Event) -> bytes:
+        # The way through JSON is the fast one: msgspec writes it and the core reads it, both without Python in between.
+        code, packed = decoder.decode_fast(encode_json(event))
+        return packed if code == OutcomeCode.applied else encode_packed(event, channels)
+
+    return encode
 
 
 def _room_for(record: Record) -> int:

@@ -1,13 +1,18 @@
 # From frames of the journal to record batches that tell each channel what became of its events: one JSON value an event.
 # Owns OutcomeRenderer; uses the frames of journal_reader.pxi, channel_table and render_serial of decode.pxi, and batch_building.pxi.
 
-cdef extern from "<string.h>" nogil:
-    char *stpcpy(char *target, const char *source)
+from libc.string cimport strlen
 
 cdef enum:
     OUTCOME_VALUE_ROOM = 1024  # more than a value takes, with every character of a channel's name escaped
     OUTCOME_KEY_ROOM = 128
     DATE_BYTES = 10
+
+
+cdef inline char *put_text(char *at, const char *text) noexcept nogil:
+    cdef size_t size = strlen(text)
+    memcpy(at, text, size)
+    return at + size
 
 
 cdef inline char *put_digit_pair(char *at, uint32_t number) noexcept nogil:
@@ -61,7 +66,7 @@ cdef char *put_escaped(char *at, const char *text, int size) noexcept nogil:
     for i in range(size):
         byte = <uint8_t>text[i]
         if byte < 0x20:
-            at = stpcpy(at, b"\\u00")
+            at = put_text(at, b"\\u00")
             at[0] = c'0' + (byte >> 4)
             at[1] = b"0123456789abcdef"[byte & 0xF]
             at += 2
@@ -91,17 +96,17 @@ cdef void name_event(
 
 cdef char *put_event_name(char *at, const event_name *name) noexcept nogil:
     if name.channel != NULL:
-        at = stpcpy(at, b',"channel":"')
+        at = put_text(at, b',"channel":"')
         at = put_escaped(at, name.channel.name, name.channel.name_bytes)
-        at = stpcpy(at, b'"')
+        at = put_text(at, b'"')
     if name.business_date[0]:
-        at = stpcpy(at, b',"business_date":"')
+        at = put_text(at, b',"business_date":"')
         memcpy(at, name.business_date, DATE_BYTES)
-        at = stpcpy(at + DATE_BYTES, b'"')
+        at = put_text(at + DATE_BYTES, b'"')
     if name.serial_bytes:
-        at = stpcpy(at, b',"serial":"')
+        at = put_text(at, b',"serial":"')
         at = put_escaped(at, name.serial, name.serial_bytes)
-        at = stpcpy(at, b'"')
+        at = put_text(at, b'"')
     return at
 
 
@@ -111,9 +116,9 @@ cdef int64_t write_outcome_key(char *key, const event_name *name) noexcept nogil
     if name.channel == NULL or not name.business_date[0] or not name.serial_bytes:
         return -1
     memcpy(at, name.channel.name, name.channel.name_bytes)
-    at = stpcpy(at + name.channel.name_bytes, b"/")
+    at = put_text(at + name.channel.name_bytes, b"/")
     memcpy(at, name.business_date, DATE_BYTES)
-    at = stpcpy(at + DATE_BYTES, b"/")
+    at = put_text(at + DATE_BYTES, b"/")
     memcpy(at, name.serial, name.serial_bytes)
     return at + name.serial_bytes - key
 
@@ -185,14 +190,14 @@ cdef class OutcomeRenderer:
         if self.refused_only or entry.kind != ENTRY_KIND_TRANSFER or entry.leg:
             return True
         name_event(&name, &self.channels, entry.channel, entry.business_date, entry.serial)
-        at = stpcpy(at, b'{"outcome":"applied","seq":')
+        at = put_text(at, b'{"outcome":"applied","seq":')
         at = put_number(at, seq)
         at = put_event_name(at, &name)
-        at = stpcpy(at, b',"offset":')
+        at = put_text(at, b',"offset":')
         at = put_signed(at, entry.source_offset)
-        at = stpcpy(at, b',"ledger_time_ms":')
+        at = put_text(at, b',"ledger_time_ms":')
         at = put_signed(at, entry.ledger_time_ms)
-        return self.add_value(value, stpcpy(at, b"}"), &name, entry.ledger_time_ms)
+        return self.add_value(value, put_text(at, b"}"), &name, entry.ledger_time_ms)
 
     cdef bint add_outcome(self, const outcome_record *outcome) noexcept nogil:
         cdef char value[OUTCOME_VALUE_ROOM]
@@ -202,23 +207,23 @@ cdef class OutcomeRenderer:
             return True
         name_event(&name, &self.channels, outcome.channel, outcome.business_date, outcome.serial)
         if outcome.code == OUTCOME_EXISTS:
-            at = stpcpy(at, b'{"outcome":"exists"')
+            at = put_text(at, b'{"outcome":"exists"')
         else:
-            at = stpcpy(at, b'{"outcome":"refused","reason":"')
-            at = stpcpy(at, self.reasons[outcome.code & 0xFF])
-            at = stpcpy(at, b'"')
+            at = put_text(at, b'{"outcome":"refused","reason":"')
+            at = put_text(at, self.reasons[outcome.code & 0xFF])
+            at = put_text(at, b'"')
         if outcome.first_code:
-            at = stpcpy(at, b',"first_reason":"')
-            at = stpcpy(at, self.reasons[outcome.first_code & 0xFF])
-            at = stpcpy(at, b'"')
-        at = stpcpy(at, b',"seq":')
+            at = put_text(at, b',"first_reason":"')
+            at = put_text(at, self.reasons[outcome.first_code & 0xFF])
+            at = put_text(at, b'"')
+        at = put_text(at, b',"seq":')
         at = put_number(at, outcome.seq)
         at = put_event_name(at, &name)
-        at = stpcpy(at, b',"offset":')
+        at = put_text(at, b',"offset":')
         at = put_signed(at, outcome.source_offset)
-        at = stpcpy(at, b',"record_timestamp_ms":')
+        at = put_text(at, b',"record_timestamp_ms":')
         at = put_signed(at, outcome.record_timestamp_ms)
-        return self.add_value(value, stpcpy(at, b"}"), &name, outcome.record_timestamp_ms)
+        return self.add_value(value, put_text(at, b"}"), &name, outcome.record_timestamp_ms)
 
     cdef bint add_value(self, const char *value, const char *end, const event_name *name, int64_t timestamp_ms) noexcept nogil:
         cdef char key[OUTCOME_KEY_ROOM]
