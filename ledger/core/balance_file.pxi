@@ -13,6 +13,14 @@ cdef inline void slot_key(uint64_t id_high, uint64_t id_low, uint64_t *key) noex
     key[1] = __builtin_bswap64(id_low)
 
 
+cdef inline uint64_t greatest_seq(const account_record *records, uint32_t count) noexcept nogil:
+    cdef uint64_t seq = 0
+    cdef uint32_t i
+    for i in range(count):
+        seq = max(seq, records[i].last_seq)
+    return seq
+
+
 cdef class BalanceFile:
     """The LMDB environment of one generation of balances, shared by all of this process: LMDB allows no second one."""
 
@@ -138,9 +146,37 @@ cdef class BalanceFile:
                 code = LMDB_CORRUPTED
                 break
             memcpy(&records[first], &header[1], size * sizeof(account_record))
+            if header.last_seq != greatest_seq(&records[first], size):
+                code = LMDB_CORRUPTED
+                break
             first += size
         LMDB.cursor_close(cursor)
         return LMDB_CORRUPTED if code == LMDB_NOTFOUND else code
+
+    cdef int check_slots(self, void *txn, const account_record *records, uint32_t count) noexcept nogil:
+        """Whether each account's id, and nothing else, leads to its slot."""
+        cdef uint64_t[2] id_bytes
+        cdef lmdb_value key, data
+        cdef void *cursor
+        cdef uint32_t found = 0, slot
+        cdef int code = LMDB.cursor_open(txn, self.slots, &cursor)
+        if code:
+            return code
+        while True:
+            code = LMDB.cursor_get(cursor, &key, &data, LMDB_NEXT)
+            if code:
+                break
+            slot = (<const account_slot_record *>data.data).slot if data.size == sizeof(account_slot_record) else NO_SLOT
+            if slot >= count or key.size != sizeof(id_bytes):
+                code = LMDB_CORRUPTED
+                break
+            slot_key(records[slot].id_high, records[slot].id_low, id_bytes)
+            if memcmp(key.data, id_bytes, sizeof(id_bytes)):
+                code = LMDB_CORRUPTED
+                break
+            found += 1
+        LMDB.cursor_close(cursor)
+        return 0 if code == LMDB_NOTFOUND and found == count else LMDB_CORRUPTED
 
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil:
         """Copy one account to ``record``. LMDB_NOTFOUND where there is none."""
@@ -194,18 +230,16 @@ cdef BalanceFile open_balance_file(object path, bint writable):
 
 cdef int put_block(BalanceFile file, void *txn, uint32_t block, const account_record *records, uint32_t count) noexcept nogil:
     """Write the accounts of one block; ``records`` are all ``count`` accounts."""
-    cdef uint32_t first = block * ACCOUNTS_PER_BLOCK, size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK), i
+    cdef uint32_t first = block * ACCOUNTS_PER_BLOCK, size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK)
     cdef lmdb_value key = lmdb_value(sizeof(block), &block), data = lmdb_value(BLOCK_BYTES, NULL)
     cdef account_block_header *header
     cdef int code = LMDB.put(txn, file.blocks, &key, &data, LMDB_RESERVE)
     if code:
         return code
     header = <account_block_header *>data.data
-    header.last_seq, header.block, header.account_count = 0, block, size
+    header.last_seq, header.block, header.account_count = greatest_seq(&records[first], size), block, size
     memcpy(&header[1], &records[first], size * sizeof(account_record))
     memset(<account_record *>&header[1] + size, 0, (ACCOUNTS_PER_BLOCK - size) * sizeof(account_record))
-    for i in range(first, first + size):
-        header.last_seq = max(header.last_seq, records[i].last_seq)
     return 0
 
 

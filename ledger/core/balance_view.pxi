@@ -1,9 +1,5 @@
 # Reading balances: one generation, any process. Owns BalanceView; uses lmdb_api.
 
-cdef extern from "Python.h":
-    bytes PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
-    char *PyBytes_AS_STRING(object data)
-
 cdef tuple balance_tuple(const account_record *record):
     return (
         record.debits_posted, record.credits_posted, record.debits_pending, record.credits_pending,
@@ -74,10 +70,11 @@ cdef class BalanceView:
             raise lmdb_failure(code, self.file.path)
         return PyBytes_FromStringAndSize(<const char *>&meta, sizeof(meta))
 
-    def records(self):
+    def records(self, *, bint check=False):
         """Return the watermark and the ``account_record`` of every account by slot, as bytes, of one snapshot.
 
-        They are copied, so that a slow caller holds no snapshot: 64 bytes an account.
+        They are copied, so that a slow caller holds no snapshot: 64 bytes an account. With ``check`` the ids are also held
+        against the slots that they lead to.
         """
         cdef balance_meta meta
         cdef bytes data = b""
@@ -95,6 +92,8 @@ cdef class BalanceView:
             records = <account_record *>PyBytes_AS_STRING(data)
             with nogil:
                 code = self.file.read_records(txn, records, meta.account_count)
+                if not code and check:
+                    code = self.file.check_slots(txn, records, meta.account_count)
                 self.file.end_read(txn)
         else:
             self.file.end_read(txn)

@@ -2,6 +2,10 @@
 # Owns the replica and the writing of generations; uses lmdb_api and the journal's records.
 
 
+cdef extern from "Python.h":
+    bytes PyBytes_FromStringAndSize(const char *data, Py_ssize_t size)
+    char *PyBytes_AS_STRING(object data)
+
 cdef extern from "<sys/statvfs.h>" nogil:
     cdef struct statvfs_result "statvfs":
         unsigned long f_frsize
@@ -473,9 +477,23 @@ cdef class Projector:
         return atomic_load(&self.flushed_frame, __ATOMIC_RELAXED)
 
     @property
+    def applied_seq(self):
+        """The last entry that the replica holds."""
+        return self.state.watermark_seq
+
+    @property
+    def applied_frame(self):
+        """The last frame that the replica holds."""
+        return self.state.watermark_frame
+
+    @property
     def account_count(self):
         """Accounts in the replica."""
         return self.count
+
+    def copy_records(self):
+        """Return a copy of the replica: the ``account_record`` of every account by slot."""
+        return PyBytes_FromStringAndSize(<const char *>self.records, <Py_ssize_t>self.count * sizeof(account_record))
 
     def check(self):
         """Raise what stopped this projector: Fenced, JournalDamaged (the entries cannot be), or ProjectionDamaged."""

@@ -1,0 +1,130 @@
+"""Balances made anew, and held against the journal."""
+
+import os
+
+import lmdb
+import pytest
+
+from ledger._core import Projector
+from ledger.errors import LedgerLocked, LedgerNotFound, ProjectionDamaged
+from ledger.journal import open_journal
+from ledger.layouts import ACCOUNT_BLOCK_HEADER, ACCOUNT_RECORD, BALANCE_META
+from ledger.projections import generations
+from ledger.projections.balances import BalanceReader
+from ledger.projections.rebuild import compare_with_journal, rebuild_balances, replayed_projector
+from tests.entries import openings, transfer
+
+ACCOUNTS = 200
+
+
+@pytest.fixture
+def shard(tmp_path):
+    """A closed ledger of 200 accounts, whose balances were flushed at many points."""
+    journal = open_journal(tmp_path, source="topic/0", segment_bytes=1 << 20)
+    projector = Projector(tmp_path, journal.segment.ledger_id, journal.ownership.epoch)
+    projector.load()
+    projector.start(journal.writer)
+    for slot in range(0, ACCOUNTS, 50):
+        number = journal.writer.append_frame(
+            openings(50, first=slot) + transfer(slot + 1, 0, 7) * 20, next_offset=slot, applied=20
+        )
+        assert journal.writer.wait_durable(number, 5)
+        projector.wait_projected(journal.writer.durable_seq, 5)
+    projector.close()
+    journal.close()
+    return tmp_path
+
+
+def dump(shard, database):
+    """Return all keys and values of a database of the newest generation."""
+    with (
+        lmdb.open(str(generations.newest(shard / "balances")), max_dbs=4, readonly=True) as env,
+        env.begin() as txn,
+    ):
+        return dict(txn.cursor(env.open_db(database, txn=txn, integerkey=database == b"blocks", create=False)))
+
+
+def stored(shard):
+    meta = BALANCE_META.unpack(dump(shard, b"meta")[b"state"])
+    return dump(shard, b"blocks"), dump(shard, b"slots"), meta | {"epoch": 0}
+
+
+def change_account(shard, slot, **fields):
+    """Falsify the stored record of one account."""
+    path = generations.newest(shard / "balances")
+    with lmdb.open(str(path), max_dbs=4, map_size=1 << 24) as env, env.begin(write=True) as txn:
+        blocks = env.open_db(b"blocks", txn=txn, integerkey=True, create=False)
+        key, place = (slot // 63).to_bytes(4, "little"), ACCOUNT_BLOCK_HEADER.size + slot % 63 * ACCOUNT_RECORD.size
+        value = bytearray(txn.get(key, db=blocks))
+        record = ACCOUNT_RECORD.unpack(value, place) | fields
+        value[place : place + ACCOUNT_RECORD.size] = ACCOUNT_RECORD.pack(**record)
+        txn.put(key, bytes(value), db=blocks)
+
+
+def test_a_rebuilt_projection_is_byte_for_byte_the_live_one(shard):
+    before, seen = stored(shard), []
+    seq = rebuild_balances(shard, lambda done, total: seen.append((done, total)))
+    assert seq == 280 and seen[-1] == (4, 4)
+    assert stored(shard) == before
+
+
+def test_a_rebuild_does_not_need_the_old_projection_and_replaces_a_broken_one(shard):
+    before = stored(shard)
+    newest = generations.newest(shard / "balances")
+    os.truncate(newest / "data.mdb", 8192)
+    rebuild_balances(shard)
+    assert stored(shard) == before and not newest.exists()
+
+
+def test_readers_go_over_to_a_rebuilt_projection(shard):
+    reader = BalanceReader(shard)
+    rebuild_balances(shard)
+    assert reader.wait_for(280, 1)
+    assert sum(balance.balance_fen for balance in reader.items()) == 0
+
+
+def test_nothing_is_rebuilt_beside_a_running_engine_or_without_a_ledger(shard, tmp_path):
+    journal = open_journal(shard, source="topic/0")
+    with pytest.raises(LedgerLocked):
+        rebuild_balances(shard)
+    journal.close()
+    with pytest.raises(LedgerNotFound):
+        rebuild_balances(tmp_path / "elsewhere")
+
+
+def test_a_replayed_projector_goes_on_where_the_journal_ends(shard):
+    journal = open_journal(shard, source="topic/0")
+    projector = replayed_projector(shard, journal.ownership.epoch)
+    projector.start(journal.writer)
+    journal.writer.append_frame(transfer(1, 0, 1))
+    assert projector.wait_projected(281, 5)
+    projector.close()
+    journal.close()
+
+
+def test_balances_that_equal_a_replay_agree(shard):
+    comparison = compare_with_journal(shard)
+    assert comparison.agrees and (comparison.seq, comparison.account_count) == (280, ACCOUNTS)
+
+
+def test_the_first_account_that_differs_is_named(shard):
+    change_account(shard, 151, credits_posted=3)
+    change_account(shard, 51, debits_posted=141)
+    comparison = compare_with_journal(shard)
+    assert comparison.account == "household:0000000403869"
+    assert (comparison.journal["debits_posted"], comparison.balances["debits_posted"]) == (140, 141)
+
+
+def test_a_changed_id_is_damage(shard):
+    change_account(shard, 5, id_low=1)
+    with pytest.raises(ProjectionDamaged):
+        compare_with_journal(shard)
+    with pytest.raises(ProjectionDamaged):
+        BalanceReader(shard).get("household:0000000039595")
+
+
+def test_balances_ahead_of_the_journal_are_damage(shard):
+    (shard / "journal" / "0000000001.segment").unlink()
+    open_journal(shard, source="topic/0", segment_bytes=1 << 20).close()
+    with pytest.raises(ProjectionDamaged, match="more than the journal"):
+        compare_with_journal(shard)
