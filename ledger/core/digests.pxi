@@ -78,3 +78,20 @@ def chain_digests(const uint8_t[::1] entries not None, bytes last_digest=bytes(3
         if digester_add(&digester, entry, 1, &record):
             digests.append((<const uint8_t *>record.digest)[:32])
     return digests
+
+
+def checksum_sha256(bytes data):
+    """Return the SHA-256 of ``data``."""
+    cdef sha256_context context
+    cdef uint8_t digest[32]
+    sha256_begin(&context)
+    sha256_add(&context, <const char *>data, len(data))
+    sha256_end(&context, digest)
+    return (<const uint8_t *>digest)[:32]
+
+
+def checksum_sha256_portable(bytes data):
+    """Return the same without the processor's instructions."""
+    cdef uint8_t digest[32]
+    sha256_portable(<const char *>data, len(data), digest)
+    return (<const uint8_t *>digest)[:32]

@@ -8,6 +8,7 @@ cdef extern from "ledger/core/sha256.h" nogil:
     void sha256_begin(sha256_context *context)
     void sha256_add(sha256_context *context, const void *data, size_t length)
     void sha256_end(sha256_context *context, uint8_t *digest)
+    void sha256_portable(const void *data, size_t length, uint8_t *digest)
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:

@@ -100,8 +100,10 @@ static int sha256_has_native(void) {
 static int sha256_has_native(void) { return 0; }
 #endif
 
+typedef void (*sha256_blocks_function)(uint32_t *state, const uint8_t *data, size_t count);
+
 static void sha256_blocks(uint32_t state[8], const uint8_t *data, size_t count) {
-  static void (*chosen)(uint32_t *, const uint8_t *, size_t);
+  static sha256_blocks_function chosen;
   if (!chosen) chosen = sha256_has_native() ? sha256_blocks_native : sha256_blocks_portable;
   chosen(state, data, count);
 }
@@ -112,7 +114,7 @@ static void sha256_begin(sha256_context *context) {
   context->length = 0;
 }
 
-static void sha256_add(sha256_context *context, const void *bytes, size_t length) {
+static inline void sha256_add_by(sha256_blocks_function blocks, sha256_context *context, const void *bytes, size_t length) {
   const uint8_t *data = (const uint8_t *)bytes;
   size_t held = context->length % SHA256_BLOCK_BYTES;
   context->length += length;
@@ -123,23 +125,37 @@ static void sha256_add(sha256_context *context, const void *bytes, size_t length
   if (held) {
     size_t missing = SHA256_BLOCK_BYTES - held;
     memcpy(context->tail + held, data, missing);
-    sha256_blocks(context->state, context->tail, 1);
+    blocks(context->state, context->tail, 1);
     data += missing;
     length -= missing;
   }
-  sha256_blocks(context->state, data, length / SHA256_BLOCK_BYTES);
+  blocks(context->state, data, length / SHA256_BLOCK_BYTES);
   memcpy(context->tail, data + length / SHA256_BLOCK_BYTES * SHA256_BLOCK_BYTES, length % SHA256_BLOCK_BYTES);
 }
 
-static void sha256_end(sha256_context *context, uint8_t digest[32]) {
+static inline void sha256_end_by(sha256_blocks_function blocks, sha256_context *context, uint8_t digest[32]) {
   uint8_t padding[2 * SHA256_BLOCK_BYTES] = {0x80};
   uint64_t bits = context->length * 8;
   size_t held = context->length % SHA256_BLOCK_BYTES;
   size_t zeros_end = (held < SHA256_BLOCK_BYTES - 8 ? SHA256_BLOCK_BYTES : 2 * SHA256_BLOCK_BYTES) - held;
   sha256_store_word(padding + zeros_end - 8, (uint32_t)(bits >> 32));
   sha256_store_word(padding + zeros_end - 4, (uint32_t)bits);
-  sha256_add(context, padding, zeros_end);
+  sha256_add_by(blocks, context, padding, zeros_end);
   for (int i = 0; i < 8; i++) sha256_store_word(digest + 4 * i, context->state[i]);
+}
+
+static void sha256_add(sha256_context *context, const void *bytes, size_t length) {
+  sha256_add_by(sha256_blocks, context, bytes, length);
+}
+
+static void sha256_end(sha256_context *context, uint8_t digest[32]) { sha256_end_by(sha256_blocks, context, digest); }
+
+/* What a processor without the instructions computes; a test holds it against the other. */
+static void sha256_portable(const void *bytes, size_t length, uint8_t digest[32]) {
+  sha256_context context;
+  sha256_begin(&context);
+  sha256_add_by(sha256_blocks_portable, &context, bytes, length);
+  sha256_end_by(sha256_blocks_portable, &context, digest);
 }
 
 #endif
