@@ -227,14 +227,13 @@ cdef class JournalReader:
 
     cdef read_status end_or_damage(self) noexcept nogil:
         # There is no whole frame at next_byte_offset, and no next segment says that there must be one.
-        cdef damage_report damage = self.damage
         cdef uint64_t byte_offset
         cdef const frame_header *frame
         self.window_bytes = 0  # a live journal's next frame may come to be where we just looked
         self.read_ahead = READ_AHEAD_LEAST
         if self.up_to_frame >= self.next_frame_number:
             return READ_DAMAGED
-        if damage.kind > DAMAGE_FRAME_CRC:
+        if self.damage.kind > DAMAGE_FRAME_CRC:
             return READ_DAMAGED  # whole, so not torn, but not the frame that comes next
         if self.follow:
             return READ_END
@@ -245,8 +244,8 @@ cdef class JournalReader:
             if frame == NULL:
                 return self.status
             if frame.magic == FRAME_MAGIC and self.is_later_frame(byte_offset):
-                self.damage = damage
-                return READ_DAMAGED
+                self.window_bytes = 0  # a live writer may have finished both since we looked at the first
+                return self.check_frame()
             byte_offset += FRAME_ALIGNMENT
         return READ_END
 
@@ -280,6 +279,9 @@ cdef class JournalReader:
                     return NULL
                 continue
             found = self.check_frame()
+            if found == READ_DAMAGED:
+                self.window_bytes = 0  # perhaps it was read ahead, before the writer came here
+                found = self.check_frame()
             if found == READ_OK:
                 break
             if found == READ_DAMAGED and self.segment_end == 0:
@@ -289,6 +291,8 @@ cdef class JournalReader:
                     continue
                 if self.status == READ_END:
                     found = self.end_or_damage()
+                if found == READ_OK:
+                    break
             self.status = found if self.status <= READ_END else self.status
             return NULL
         frame = <const frame_header *>self.bytes_at(self.next_byte_offset, sizeof(frame_header))
