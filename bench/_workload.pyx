@@ -87,6 +87,7 @@ cdef struct workload_plan:
     char names[256][24]
     uint32_t four_digits[10000]  # "0000" to "9999"
     bint json
+    bint households_in_turn
 
 
 cdef inline uint64_t draw(const workload_plan *plan, draw_stream stream, uint64_t index) noexcept nogil:
@@ -131,7 +132,9 @@ cdef uint64_t household_of(const workload_plan *plan, uint64_t index) noexcept n
     cdef uint64_t random = draw(plan, DRAW_HOUSEHOLD, index)
     cdef uint64_t rank = scaled(random, plan.households)
     cdef double u, uz
-    if plan.zipf_theta > 0:
+    if plan.households_in_turn:
+        rank = index
+    elif plan.zipf_theta > 0:
         u = <double>(random >> 11) / 9007199254740992.0
         uz = u * plan.zipf_zeta
         if uz < 1:
@@ -422,6 +425,7 @@ cdef class Generator:
         self.plan.zipf_zeta = numbers["zipf_zeta"]
         self.plan.zipf_eta = numbers["zipf_eta"]
         self.plan.json = numbers["json"]
+        self.plan.households_in_turn = numbers["households_in_turn"]
 
     def batch(self, uint64_t first, uint64_t count, int64_t base_offset):
         """Return the record batch of the events ``first`` to ``first + count - 1``, as bytes; the GIL is released."""

@@ -51,7 +51,8 @@ class Fates(NamedTuple):
 class Workload:
     """``events`` events over ``households`` households, with timestamps spread evenly over ``days`` from ``first_day`` on.
 
-    ``zipf_theta`` 0 draws households uniformly, 0.99 as skewed as benchmarks usually do. The shares are of all events:
+    ``zipf_theta`` 0 draws households uniformly, 0.99 (below 1) as skewed as benchmarks usually do; ``households_in_turn`` takes
+    one after the other, so that as many events as there are households open every account. The shares are of all events:
     ``duplicates`` repeat one of the ``duplicate_distance`` events before them, ``refused`` must be refused, each for one of eight
     reasons. ``bills`` and ``late`` (a business date one to three days before the event's day) are shares of the fresh ones.
     """
@@ -61,6 +62,7 @@ class Workload:
     households: int = 1_000_000
     json: bool = False
     zipf_theta: float = 0.0
+    households_in_turn: bool = False
     duplicates: float = 0.008
     duplicate_distance: int = 100_000
     refused: float = 0.002
@@ -71,11 +73,17 @@ class Workload:
     records_per_batch: int = 4096
     channel_weights: Mapping[str, float] = field(default_factory=lambda: SEASON_WEIGHTS)
 
-    def batches(self, first_event: int = 0, first_offset: int | None = None) -> Iterator[tuple[bytes, int]]:
-        """Yield (record batch, next offset) from ``first_event`` on; its offset is its number, or ``first_offset``."""
+    def batches(
+        self, first_event: int = 0, end_event: int | None = None, *, first_offset: int | None = None
+    ) -> Iterator[tuple[bytes, int]]:
+        """Yield (record batch, next offset) of the events from ``first_event`` to before ``end_event``.
+
+        The offset of the first is its number, or ``first_offset``.
+        """
+        end = self.events if end_event is None else end_event
         shift = 0 if first_offset is None else first_offset - first_event
-        for first in range(first_event, self.events, self.records_per_batch):
-            count = min(self.records_per_batch, self.events - first)
+        for first in range(first_event, end, self.records_per_batch):
+            count = min(self.records_per_batch, end - first)
             yield self._generator.batch(first, count, first + shift), first + count + shift
 
     def values(self, first_event: int = 0) -> Iterator[bytes | None]:
@@ -112,6 +120,7 @@ class Workload:
             "zipf_zeta": zeta,
             "zipf_eta": zipf_eta(self.households, self.zipf_theta, zeta),
             "json": self.json,
+            "households_in_turn": self.households_in_turn,
         }
         return Generator(
             self.seed,

@@ -79,6 +79,11 @@ def test_households_are_distinct_numbers_of_thirteen_digits_within_their_count()
     assert all(len(household) == 13 and household.startswith("33") for household in drawn)
 
 
+def test_households_in_turn_meet_every_household_once_a_round():
+    in_turn = replace(SMALL, households_in_turn=True)
+    assert len({in_turn.household(event) for event in range(200)}) == 200
+
+
 def test_zipf_prefers_few_households_and_stays_within_their_count():
     skewed = replace(SMALL, zipf_theta=0.99, households=10_000)
     drawn = Counter(skewed.household(event) for event in range(skewed.events))

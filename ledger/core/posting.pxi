@@ -306,7 +306,6 @@ cdef class Posting:
             return APPLY_STOPPED
         self.move_clock(prepared.record.timestamp_ms)
         if prepared.code != OUTCOME_APPLIED:
-            memset(event, 0, sizeof(packed_event))
             return self.refuse(prepared, prepared.code)
         if event.business_date > self.ledger_date + self.future_days:
             return self.refuse(prepared, OUTCOME_BUSINESS_DATE_IN_FUTURE)

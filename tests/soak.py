@@ -1,0 +1,63 @@
+"""Engine against oracle on as many random events as one likes: ``python -m tests.soak --events 1000000 --seed 7``.
+
+Every run restarts the engine now and then, cleanly or as after SIGKILL, and compares everything at the end. The seed is printed.
+"""
+
+import argparse
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from bench.workload import Workload
+from ledger._core import walk_batches
+from tests.shadow import ShadowedEngine
+
+EVENTS_A_BLOCK = 20_000
+COMPARE_EVERY = 200_000
+
+
+def soak(events: int, seed: int, directory: Path) -> None:
+    """Drive both through ``events`` events. Raises AssertionError at the first difference."""
+    chance = random.Random(seed)
+    workload = Workload(
+        seed=seed,
+        events=events,
+        households=max(100, events // 20),
+        json=chance.random() < 0.5,
+        zipf_theta=chance.choice([0.0, 0.99]),
+        duplicates=0.05,
+        duplicate_distance=events,
+        refused=0.02,
+        days=chance.choice([1, 5, 40]),
+    )
+    pair = ShadowedEngine(directory)
+    try:
+        for first in range(0, events, EVENTS_A_BLOCK):
+            batches = workload.batches(first, min(first + EVENTS_A_BLOCK, events))
+            records = [(record[1], record[3]) for batch, _ in batches for record in walk_batches(batch)]
+            cut = chance.randrange(1, len(records)) if len(records) > 1 else 1
+            pair.apply([part for part in (records[:cut], records[cut:]) if part])
+            chance.choice([pair.restart, pair.crash, lambda: None, lambda: None, lambda: None])()
+            if (first + EVENTS_A_BLOCK) % COMPARE_EVERY == 0:
+                pair.compare()
+        pair.compare()
+        assert (pair.model.events_applied, pair.model.events_existing, pair.model.events_refused) == workload.fates()
+    finally:
+        pair.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    options = parser.parse_args()
+    print(f"seed {options.seed}, {options.events} events")
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        soak(options.events, options.seed, Path(directory))
+    print(f"engine and oracle agree after {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
