@@ -1,13 +1,14 @@
 """The command ``peakledger``: puts the subcommands together, and turns errors into one line and an exit status."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import balances, channels, topics
+from peakledger.commands import balances, channels, outcome, publish, schema, statement, topics
 from peakledger.commands.options import examples
 from peakledger.exit_codes import exit_code_of
 
@@ -20,12 +21,28 @@ app = typer.Typer(
     help="A double-entry ledger of payments: applies every event of a Kafka topic exactly once.",
     epilog="Settings come from flags, PEAKLEDGER_* variables and peakledger.toml; docs/configuration.md lists all.",
 )
-_BALANCE_EXAMPLES = ("peakledger balance 3301234567890 clearing:01320260723", "peakledger balance --json 3301234567890")
+_COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
+    "publish": (
+        publish.publish,
+        ("peakledger publish payments.jsonl", "zcat july.jsonl.gz | peakledger publish - --stream season --keep-going"),
+    ),
+    "balance": (
+        balances.balance,
+        ("peakledger balance 3301234567890 clearing:01320260723", "peakledger balance 3301234567890 --json"),
+    ),
+    "statement": (
+        statement.statement,
+        ("peakledger statement 3301234567890", "peakledger statement clearing:01320260723 --oldest-first --limit 100"),
+    ),
+    "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
+    "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
+}
 
-app.command("balance", epilog=examples(*_BALANCE_EXAMPLES))(balances.balance)
-app.command("trial-balance", epilog=examples("peakledger trial-balance --data peakledger-data"))(balances.show_trial_balance)
+for name, (command, lines) in _COMMANDS.items():
+    app.command(name, epilog=examples(*lines))(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
+app.add_typer(schema.app, name="schema")
 
 
 def _print_version(wanted: bool) -> None:

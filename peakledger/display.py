@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 Item = Mapping[str, Any]
@@ -83,13 +83,13 @@ def format_bytes(count: int) -> str:
     return f"{size:.3g} TB"
 
 
-def progress(unit: str) -> Progress:
-    """Return a progress bar on standard error, shown only on a terminal."""
+def byte_progress() -> Progress:
+    """Return a progress bar over bytes on standard error, shown only on a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=error_console,
         transient=True,

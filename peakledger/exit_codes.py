@@ -47,6 +47,8 @@ _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.KeyTableDamaged: ExitCode.damage,
     errors.ProjectionDamaged: ExitCode.damage,
     errors.SourceUnavailable: ExitCode.unavailable,
+    errors.PublishFailed: ExitCode.unavailable,
+    errors.EventInvalid: ExitCode.refused_lines,
     errors.CorruptBatch: ExitCode.source,
     errors.PositionLost: ExitCode.source,
     errors.TimestampAhead: ExitCode.source,

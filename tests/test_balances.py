@@ -94,3 +94,7 @@ def test_an_account_is_found_in_whichever_shard_has_it(reader, tmp_path):
     assert list(balances.get(account(70))) == ["topic-1"]
     assert list(balances.get("revenue:00001")) == ["topic-0", "topic-1"]
     assert balances.get("9999999999999") == {}
+
+
+def test_slots_lead_back_to_accounts(reader):
+    assert reader.accounts_in([0, 69, 70, 10_000]) == [format_account(account(0)), format_account(account(69)), None, None]

@@ -181,9 +181,7 @@ cdef class BalanceFile:
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil:
         """Copy one account to ``record``. LMDB_NOTFOUND where there is none."""
         cdef uint64_t[2] id_bytes
-        cdef uint32_t slot, block, place
         cdef lmdb_value data, key = lmdb_value(sizeof(id_bytes), &id_bytes[0])
-        cdef const account_block_header *header
         cdef int code
         slot_key(id_high, id_low, id_bytes)
         code = LMDB.get(txn, self.slots, &key, &data)
@@ -191,15 +189,24 @@ cdef class BalanceFile:
             return code
         if data.size != sizeof(account_slot_record):
             return LMDB_CORRUPTED
-        slot = (<const account_slot_record *>data.data).slot
-        block, place = slot // ACCOUNTS_PER_BLOCK, slot % ACCOUNTS_PER_BLOCK
-        key = lmdb_value(sizeof(block), &block)
-        code = LMDB.get(txn, self.blocks, &key, &data)
+        code = self.read_slot(txn, (<const account_slot_record *>data.data).slot, record)
+        return LMDB_CORRUPTED if code or record.id_high != id_high or record.id_low != id_low else 0
+
+    cdef int read_slot(self, void *txn, uint32_t slot, account_record *record) noexcept nogil:
+        """Copy the account in a slot to ``record``. LMDB_NOTFOUND where none is in it."""
+        cdef uint32_t block = slot // ACCOUNTS_PER_BLOCK, place = slot % ACCOUNTS_PER_BLOCK
+        cdef lmdb_value data, key = lmdb_value(sizeof(block), &block)
+        cdef const account_block_header *header
+        cdef int code = LMDB.get(txn, self.blocks, &key, &data)
+        if code:
+            return code
         header = <const account_block_header *>data.data
-        if code or data.size != BLOCK_BYTES or place >= header.account_count:
+        if data.size != BLOCK_BYTES:
             return LMDB_CORRUPTED
+        if place >= header.account_count:
+            return LMDB_NOTFOUND
         memcpy(record, <const account_record *>&header[1] + place, sizeof(account_record))
-        return 0 if record.id_high == id_high and record.id_low == id_low else LMDB_CORRUPTED
+        return 0
 
 
 open_files = weakref.WeakValueDictionary()  # BalanceFile by device and inode: a generation is renamed while open

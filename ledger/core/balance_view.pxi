@@ -58,6 +58,26 @@ cdef class BalanceView:
             raise lmdb_failure(code, self.file.path)
         return meta.watermark_seq, balances
 
+    def accounts_in(self, list slots):
+        """Return the 128-bit id of the account in each slot, or None, of one snapshot."""
+        cdef account_record record
+        cdef void *txn
+        cdef int code = 0
+        cdef list ids = []
+        self.begin(&txn)
+        try:
+            for slot in slots:
+                code = self.file.read_slot(txn, slot, &record)
+                if code and code != LMDB_NOTFOUND:
+                    break
+                ids.append(<object>record.id_high << 64 | record.id_low if not code else None)
+                code = 0
+        finally:
+            self.file.end_read(txn)
+        if code:
+            raise lmdb_failure(code, self.file.path)
+        return ids
+
     def meta(self):
         """Return the bytes of the generation's ``balance_meta``."""
         cdef balance_meta meta

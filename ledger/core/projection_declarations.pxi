@@ -96,6 +96,7 @@ cdef class BalanceFile:
     cdef int read_records(self, void *txn, account_record *records, uint32_t count) noexcept nogil
     cdef int check_slots(self, void *txn, const account_record *records, uint32_t count) noexcept nogil
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil
+    cdef int read_slot(self, void *txn, uint32_t slot, account_record *record) noexcept nogil
 
 cdef BalanceFile open_balance_file(object path, bint writable)
 

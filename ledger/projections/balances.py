@@ -111,6 +111,10 @@ class BalanceReader:
         _, found = self._current_view().get_many([id_ for id_, _ in names])
         return [None if values is None else Balance(text, *values) for (_, text), values in zip(names, found, strict=True)]
 
+    def accounts_in(self, slots: Iterable[int]) -> list[str | None]:
+        """Return the account in each slot, as entries name them, or None where none is in it yet."""
+        return [None if id_ is None else format_account(id_) for id_ in self._current_view().accounts_in(list(slots))]
+
     def items(self) -> Iterator[Balance]:
         """Yield every account in order of opening, as of one and the same seq. Takes 64 bytes of memory an account meanwhile."""
         _, records = self._current_view().records()

@@ -28,18 +28,23 @@ Json = Annotated[bool, typer.Option("--json", help='Print one JSON document, {"k
 Data = Annotated[str | None, _flag("data", metavar="DIR")]
 Stream = Annotated[str | None, _flag("stream", metavar="DIR")]
 BootstrapServers = Annotated[str | None, _flag("bootstrap_servers", metavar="HOST:PORT")]
+Encoding = Annotated[str | None, _flag("encoding")]
 Topic = Annotated[str | None, _flag("topic")]
 OutcomesTopic = Annotated[str | None, _flag("outcomes_topic")]
 
 
+def check_account(account: str) -> str:
+    """Return an account of the command line; a name that cannot be is an error of usage."""
+    try:
+        parse_account(account)
+    except PeakledgerError as error:
+        raise typer.BadParameter(str(error)) from error
+    return account
+
+
 def check_accounts(accounts: list[str]) -> list[str]:
-    """Return the accounts of a command line; a wrong name is an error of usage."""
-    for account in accounts:
-        try:
-            parse_account(account)
-        except PeakledgerError as error:
-            raise typer.BadParameter(str(error)) from error
-    return accounts
+    """``check_account`` of each."""
+    return [check_account(account) for account in accounts]
 
 
 @contextmanager

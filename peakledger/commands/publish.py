@@ -1,0 +1,135 @@
+"""``peakledger publish``: events from a file of JSON lines to the topic, for channels that do not publish by themselves."""
+
+import asyncio
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from ledger._core import EventDecoder
+from ledger.channels import BUILT_IN_CHANNELS
+from ledger.errors import ConfigurationError, EventInvalid
+from ledger.events import PackedEvent, encode_msgpack, unpack_event
+from ledger.layouts import PACKED_EVENT
+from ledger.outcomes import OutcomeCode
+from peakledger import config
+from peakledger.commands.options import BootstrapServers, Config, Encoding, Json, Stream, Topic, kafka_errors
+from peakledger.display import byte_progress, error_console, show
+from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
+
+_EVENTS_AT_ONCE = 20_000
+_ASK_PYTHON = 0xFFFF
+
+
+class EventLines:
+    """The events of JSON lines. A line that is none is told and counted; it is the last one unless ``keep_going``."""
+
+    def __init__(self, file: str, lines: Iterable[bytes], *, keep_going: bool) -> None:
+        self.bad_lines = 0
+        self._file, self._lines, self._keep_going = file, lines, keep_going
+        self._decoder = EventDecoder(BUILT_IN_CHANNELS)
+
+    def events(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each event as its line and as its ``packed_event``. Empty lines are skipped."""
+        for number, line in enumerate(self._lines, 1):
+            value = line.strip()
+            if not value:
+                continue
+            code, packed = self._decode(value)
+            if code is OutcomeCode.applied:
+                yield value, packed
+                continue
+            self.bad_lines += 1
+            error_console.print(f"{self._file}, line {number}: {code.name}: {code.sentence}", markup=False)
+            if not self._keep_going:
+                return
+
+    def _decode(self, value: bytes) -> tuple[OutcomeCode, bytes]:
+        code, packed = self._decoder.decode_fast(value)
+        if code == _ASK_PYTHON:
+            code, packed = self._decoder.decode_slow(value)
+        return OutcomeCode(code), packed
+
+
+def publish(
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="File of events, one JSON object a line; - is standard input")],
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Leave lines that are no events out, and publish the rest")
+    ] = False,
+    encoding: Encoding = None,
+    topic: Topic = None,
+    stream: Stream = None,
+    bootstrap_servers: BootstrapServers = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Publish events from a file of JSON lines to the topic, or to an embedded stream.
+
+    A line that is no event is told with its number and its reason. It ends the run, once the lines before it are published, with
+    status 7; with --keep-going the run goes on, and ends with status 7 all the same. To publish twice does no harm: the ledger
+    answers exists.
+    """
+    flags = {"encoding": encoding, "topic": topic, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    settings = config.load(flags, config=config_file)
+    with _lines_of(file) as lines, kafka_errors(settings.bootstrap_servers):
+        events = EventLines(file, lines, keep_going=keep_going)
+        count = asyncio.run(_publish(settings, events.events()))
+    show("published", [{"published": count, "bad_lines": events.bad_lines}], as_json=as_json)
+    if events.bad_lines:
+        hint = (
+            "The others were published" if keep_going else "Mend it and publish again, or leave such lines out with --keep-going"
+        )
+        raise EventInvalid(f"{file} has lines that are no events", hint=hint, bad_lines=events.bad_lines)
+
+
+async def _publish(settings: config.Settings, events: Iterator[tuple[bytes, bytes]]) -> int:
+    count = 0
+    async with _publisher(settings) as publisher:
+        while batch := list(islice(events, _EVENTS_AT_ONCE)):
+            await _send(publisher, settings.encoding, batch)
+            count += len(batch)
+    return count
+
+
+async def _send(publisher: SinkPublisher, encoding: str, events: list[tuple[bytes, bytes]]) -> None:
+    if encoding == "packed":
+        await publisher.publish_packed(b"".join(packed for _, packed in events))
+        return
+    for line, packed in events:
+        fields = PACKED_EVENT.unpack(packed)
+        value = line
+        if encoding == "msgpack":
+            value = encode_msgpack(unpack_event(PackedEvent(*(fields[name] for name in PackedEvent._fields))))
+        await publisher.publish_record(f"{fields['household']:013d}".encode(), value)
+
+
+def _publisher(settings: config.Settings) -> SinkPublisher:
+    if settings.stream:
+        return EmbeddedPublisher(settings.topic, directory=settings.stream)
+    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers)
+
+
+@contextmanager
+def _lines_of(file: str) -> Iterator[Iterable[bytes]]:
+    """Give the lines of a file, or of standard input, with a progress bar."""
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    path = Path(file)
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {file}", hint="Name a file of events, or - for standard input")
+    with path.open("rb") as opened, byte_progress() as bar:
+        task = bar.add_task("publishing", total=path.stat().st_size)
+        yield _advancing(opened, bar, task)
+
+
+def _advancing(lines: Iterable[bytes], bar: Progress, task: TaskID) -> Iterator[bytes]:
+    for line in lines:
+        bar.advance(task, len(line))
+        yield line
