@@ -5,7 +5,7 @@ since 1970 in UTC, dates are YYYY-MM-DD. A table shows amounts in yuan and times
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,16 +16,21 @@ from rich.table import Table
 
 Item = Mapping[str, Any]
 
-console = Console(highlight=False, soft_wrap=True)
+_WIDTH_OF_A_FILE = 200
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 error_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def show(kind: str, items: Sequence[Item], *, as_json: bool, empty: str = "") -> None:
-    """Print ``items`` as a table of their keys, or as the one JSON document. ``empty`` is said for people when there are none."""
+def show(kind: str, items: Sequence[Item], *, as_json: bool, hide: Collection[str] = (), empty: str = "") -> None:
+    """Print ``items`` as a table of their keys, or as the one JSON document.
+
+    The table leaves the keys in ``hide`` out. ``empty`` is said for people when there are no items.
+    """
     if as_json:
         sys.stdout.write(msgspec.json.encode({"kind": kind, "items": items}).decode() + "\n")
     elif items:
-        console.print(_table(items))
+        console.print(_table([{key: value for key, value in item.items() if key not in hide} for item in items]))
     elif empty:
         console.print(empty)
 
@@ -34,7 +39,7 @@ def _table(items: Sequence[Item]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key, value in items[0].items():
         numeric = isinstance(value, int) and not isinstance(value, bool) and not key.endswith("_time_ms")
-        table.add_column(_header(key), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(_header(key), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for item in items:
         table.add_row(*(format_value(key, value) for key, value in item.items()))
     return table

@@ -28,7 +28,8 @@ def balance(
     settings = config.load({"data": data}, config=config_file)
     balances = ShardedBalances(Path(settings.data))
     found = {account: balances.get(account) for account in accounts}
-    show("balances", [_item(shard, row) for rows in found.values() for shard, row in rows.items()], as_json=as_json)
+    items = [_item(shard, row) for rows in found.values() for shard, row in rows.items()]
+    show("balances", items, as_json=as_json, hide=_zero_pending(items))
     missing = [account for account, rows in found.items() if not rows]
     if missing:
         raise NotFound(f"No such account: {', '.join(missing)}", hint="An account opens with the first event that names it")
@@ -51,11 +52,8 @@ def show_trial_balance(data: Data = None, config_file: Config = None, as_json: J
     """Add up all accounts by kind; debits must equal credits in each shard. Ends with status 3 where they do not."""
     settings = config.load({"data": data}, config=config_file)
     totals = {shard: trial_balance(reader) for shard, reader in ShardedBalances(Path(settings.data)).shards.items()}
-    show(
-        "trial_balance",
-        [_totals_item(shard, kind, row) for shard, kinds in totals.items() for kind, row in kinds.items()],
-        as_json=as_json,
-    )
+    items = [_totals_item(shard, kind, row) for shard, kinds in totals.items() for kind, row in kinds.items()]
+    show("trial_balance", items, as_json=as_json, hide=_zero_pending(items))
     for shard, kinds in totals.items():
         if not kinds["all"].is_balanced:
             raise ProjectionDamaged(f"Debits and credits of {shard} differ", hint="Check it: peakledger verify", path=shard)
@@ -74,3 +72,8 @@ def _totals_item(shard: str, kind: str, row: Totals) -> dict[str, Any]:
         "credits_pending_fen": row.credits_pending,
         "balance_fen": row.debits_posted - row.credits_posted,
     }
+
+
+def _zero_pending(items: list[dict[str, Any]]) -> list[str]:
+    """Return the columns of pending amounts where there are none."""
+    return [key for key in ("debits_pending_fen", "credits_pending_fen") if not any(item[key] for item in items)]

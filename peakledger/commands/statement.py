@@ -39,7 +39,8 @@ def statement(
         found = Statement(Path(settings.data) / shard, account)
         lines = found.oldest_first() if oldest_first else found.newest_first()
         items += [_item(shard, line) for line in islice(lines, limit)]
-    show("statement", items, as_json=as_json, empty="The account is open and has no entries yet.")
+    hide = ["offset", "ledger_time_ms", "value_date", *(["shard"] if len(shards) == 1 else [])]
+    show("statement", items, as_json=as_json, hide=hide, empty="The account is open and has no entries yet.")
     if not as_json:
         total_fen = sum(balance.balance_fen for balance in shards.values())
         console.print(f"Balance of {next(iter(shards.values())).account}: {format_yuan(total_fen)} yuan (debits less credits)")
