@@ -155,6 +155,8 @@ cdef struct channel_profile:
     uint8_t event_type          # the one type that the channel publishes
     uint8_t name_bytes
     char name[CHANNEL_NAME_BYTES]
+    uint64_t name_head          # its first and its last eight bytes
+    uint64_t name_tail
 
 cdef struct channel_table:
     channel_profile profiles[256]               # by channel code

@@ -27,25 +27,36 @@ cdef extern from * nogil:
     uint64_t __builtin_bswap64(uint64_t value)
 
 
-cdef inline size_t name_slot(const char *name, size_t name_bytes) noexcept nogil:
-    cdef uint64_t head = 0
-    memcpy(&head, name, name_bytes if name_bytes < 8 else 8)
-    if name_bytes > 8:
-        head ^= <uint64_t> <uint8_t> name[name_bytes - 1] << 32
-    return (head + name_bytes) * HASH_MULTIPLIER >> 54
+cdef inline void name_words(const char *name, size_t name_bytes, uint64_t *head, uint64_t *tail) noexcept nogil:
+    """Read the first and the last eight bytes of a name; a shorter one is all in the head."""
+    cdef size_t at
+    if name_bytes >= 8:
+        memcpy(head, name, 8)
+        memcpy(tail, name + name_bytes - 8, 8)
+        return
+    head[0] = tail[0] = 0
+    for at in range(name_bytes):
+        head[0] |= <uint64_t> <uint8_t> name[at] << 8 * at
+
+
+cdef inline size_t name_slot(uint64_t head, uint64_t tail) noexcept nogil:
+    return (head ^ tail * HASH_MULTIPLIER) * HASH_MULTIPLIER >> 54
 
 
 cdef uint16_t channel_by_name(const channel_table *table, const char *name, size_t name_bytes) noexcept nogil:
     """Return the code of the channel with this name; 0 where there is none."""
     cdef const channel_profile *profile
+    cdef uint64_t head, tail
     cdef size_t slot
     if not 0 < name_bytes <= CHANNEL_NAME_BYTES:
         return 0
-    slot = name_slot(name, name_bytes)
+    name_words(name, name_bytes, &head, &tail)
+    slot = name_slot(head, tail)
     while table.code_by_name[slot]:
         profile = &table.profiles[table.code_by_name[slot]]
-        if profile.name_bytes == name_bytes and memcmp(profile.name, name, name_bytes) == 0:
-            return table.code_by_name[slot]
+        if profile.name_bytes == name_bytes and profile.name_head == head and profile.name_tail == tail:
+            if name_bytes <= 16 or memcmp(profile.name, name, name_bytes) == 0:
+                return table.code_by_name[slot]
         slot = (slot + 1) % CHANNEL_NAME_SLOTS
     return 0
 
@@ -68,7 +79,8 @@ cdef int channel_table_fill(channel_table *table, object channels) except -1:
         profile.event_type = EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT
         profile.name_bytes = <uint8_t> len(name)
         memcpy(profile.name, <const char *> name, len(name))
-        slot = name_slot(name, len(name))
+        name_words(profile.name, len(name), &profile.name_head, &profile.name_tail)
+        slot = name_slot(profile.name_head, profile.name_tail)
         while table.code_by_name[slot]:
             slot = (slot + 1) % CHANNEL_NAME_SLOTS
         table.code_by_name[slot] = channel.code
