@@ -1,5 +1,6 @@
 # From the bytes of an event to a packed_event, with all checks that need no ledger state.
-# Owns channel_table and the packed encoding; decode_json.pxi has JSON. Uses ledger.events for what is unusual.
+# Owns channel_table and the packed encoding; decode_json.pxi and decode_msgpack.pxi have the
+# other two. Uses ledger.events for what is unusual.
 #
 # decode_event accepts what is plainly right and refuses wrong packed events. All else it leaves to decode_event_slow, which asks
 # ledger.events.decode_event: so one place defines what a refusal is, and the two can never disagree.
@@ -217,6 +218,8 @@ cdef uint16_t decode_event(
         return OUTCOME_VALUE_MISSING
     if value[0] == PACKED_EVENT_VERSION:
         return decode_packed(value, value_bytes, channels, event)
+    if value[0] & 0xE0 == 0x80:
+        return decode_msgpack(value, value_bytes, channels, event)
     return decode_json(value, value_bytes, channels, event)
 
 

@@ -88,9 +88,8 @@ cdef inline const uint8_t *json_member(
     if at == end or at[0] != c'"':
         return NULL
     field = field_at(at + 1, end - at - 1, &name_bytes)
-    if field == NO_FIELD or found.seen >> field & 1:
+    if field == NO_FIELD or not first_time(found, field):
         return NULL
-    found.seen |= <uint32_t> 1 << field
     at += 1 + name_bytes
     if at == end or at[0] != c'"':
         return NULL

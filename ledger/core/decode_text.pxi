@@ -283,6 +283,14 @@ cdef inline void begin_text_event(text_event *found, packed_event *event) noexce
     found.event = event
 
 
+cdef inline bint first_time(text_event *found, int field) noexcept nogil:
+    """Note that a field was seen; False where it was before."""
+    cdef uint32_t bit = <uint32_t> 1 << field
+    cdef bint is_first = found.seen & bit == 0
+    found.seen |= bit
+    return is_first
+
+
 cdef inline uint16_t finish_text_event(text_event *found, const channel_table *channels) noexcept nogil:
     """Return 0 where the fields are those of the event's type and fit its channel, and fill what depends on them."""
     cdef packed_event *event = found.event
