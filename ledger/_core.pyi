@@ -240,6 +240,10 @@ class BalanceView:
     def meta(self) -> bytes: ...
     def records(self, *, check: bool = False) -> tuple[int, bytes]: ...
 
+# --- core/refusals.pxi --------------------------------------------------------------------------------------------------
+
+def next_frame_with_payload(reader: JournalReader, most_frames: int) -> Frame | None: ...
+
 KEYS_HINT: str
 
 class KeyFiles:

@@ -46,7 +46,7 @@ cdef enum:
     STOP_AT_ONCE = 2
 
 _WAIT_STEP_S = 0.0002
-_DEFAULT_CAPACITY = 1 << 28  # accounts: address space only, memory is taken as accounts open
+_DEFAULT_CAPACITY = 1 << 31  # accounts: address space only, memory is taken as accounts open
 
 
 cdef inline uint64_t monotonic_ns() noexcept nogil:

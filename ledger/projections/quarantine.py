@@ -1,0 +1,295 @@
+"""The quarantine: refused events, whole, with the reason, until an operator replays or drops them.
+
+A projection of the journal's refused outcomes into an LMDB file of its own, ``quarantine/data.mdb``, by source offset. Whoever
+looks catches up first, so an engine and a command may both do so; LMDB's write lock and the watermark inside keep them apart.
+What operators decided cannot be derived from the journal and stands in ``quarantine/decisions.jsonl``; a rebuild leaves it alone.
+"""
+
+import fcntl
+import os
+import time
+import weakref
+from collections import Counter
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import msgspec
+
+from ledger._core import JournalReader, next_frame_with_payload, parse_record_body
+from ledger.errors import NotFound, ProjectionDamaged
+from ledger.journal import read_parameters
+from ledger.layouts import OUTCOME_RECORD, PayloadKind
+from ledger.outcomes import OutcomeCode
+from ledger.ownership import Ownership
+from ledger.projections.base import Progress, catch_up
+
+_MAP_BYTES = 1 << 40  # address space only: the file is as long as what it holds
+_ROUND_FRAMES = 10_000
+_ROUND_BYTES = 16 << 20
+_META_KEY = b"state"
+
+
+class State(StrEnum):
+    """What became of a quarantined event."""
+
+    waiting = "waiting"
+    replayed = "replayed"
+    dropped = "dropped"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What an operator decided about the event at ``offset``; one line of ``decisions.jsonl``."""
+
+    offset: int
+    state: State
+    operator: str
+    reason: str
+    time_ms: int
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A refused event. Key fields are zero where the event could not be decoded.
+
+    ``payload`` is the record (its bytes after the length varint), or what there is of a damaged batch.
+    """
+
+    offset: int
+    code: OutcomeCode
+    channel: int
+    business_date: int
+    serial: bytes
+    event_type: int
+    record_timestamp_ms: int
+    seq: int
+    frame_number: int
+    payload_kind: PayloadKind
+    payload: bytes
+    decision: Decision | None = None
+
+    @property
+    def state(self) -> State:
+        return self.decision.state if self.decision else State.waiting
+
+    def record(self) -> tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]:
+        """Return key, value and headers as they were published. Raises ValueError where the payload is a batch, not a record."""
+        if self.payload_kind is not PayloadKind.record:
+            raise ValueError(f"offset {self.offset} holds a damaged batch, not a record")
+        return parse_record_body(self.payload)
+
+
+class _Meta(msgspec.Struct, array_like=True):
+    """The watermark, and whose it is."""
+
+    ledger_id: bytes
+    frame: int = 0
+    seq: int = 0
+
+
+def rebuild_quarantine(shard_directory: Path | str, progress: Progress | None = None) -> None:
+    """Make the quarantine anew from the whole journal; the decisions stay. A file that cannot be opened is deleted first.
+
+    Raises LedgerNotFound, JournalDamaged, and LedgerLocked where an engine runs on a file that cannot be opened.
+    """
+    try:
+        quarantine = Quarantine(shard_directory)
+    except ProjectionDamaged:
+        with Ownership.take(Path(shard_directory)):
+            for name in ("data.mdb", "lock.mdb"):
+                (Path(shard_directory) / "quarantine" / name).unlink(missing_ok=True)
+        quarantine = Quarantine(shard_directory)
+    quarantine.rebuild(progress)
+
+
+class Quarantine:
+    """The quarantine of one shard. Bring it up to date with ``catch_up``."""
+
+    def __init__(self, shard_directory: Path | str) -> None:
+        """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
+        self._shard = Path(shard_directory)
+        self._ledger_id = read_parameters(self._shard).ledger_id
+        self._directory = self._shard / "quarantine"
+        self._directory.mkdir(exist_ok=True)
+        self._decisions_file = self._directory / "decisions.jsonl"
+        try:
+            self._env = _environment(self._directory)
+            self._meta = self._env.open_db(b"meta")
+            self._outcomes = self._env.open_db(b"outcomes")
+        except lmdb.Error as error:
+            raise ProjectionDamaged(
+                f"The quarantine cannot be opened: {error}", hint="Rebuild it", path=self._directory
+            ) from error
+        if self._meta_now().ledger_id != self._ledger_id:
+            self._clear()
+
+    # --- Following the journal ------------------------------------------------------------------------------------------
+
+    @property
+    def applied_frame(self) -> int:
+        """The last frame whose refusals are in."""
+        return self._meta_now().frame
+
+    @property
+    def applied_seq(self) -> int:
+        """The last entry of that frame or of those before it."""
+        return self._meta_now().seq
+
+    def catch_up(self, progress: Progress | None = None) -> None:
+        """Take in what the journal holds by now. Raises JournalDamaged."""
+        catch_up(self, self._shard, progress)
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Make the projection anew from the whole journal; the decisions stay."""
+        self._clear()
+        self.catch_up(progress)
+
+    def replay(self, reader: JournalReader) -> bool:
+        """Take in some frames behind the watermark in one ``lmdb_txn``. Return whether ``reader`` may have more."""
+        with self._env.begin(write=True) as txn:
+            return self._replay(txn, reader)
+
+    def _replay(self, txn: lmdb.Transaction, reader: JournalReader) -> bool:
+        meta = self._read_meta(txn)
+        if reader.position[2] != meta.frame + 1:
+            reader.seek_frame(meta.frame + 1)
+        taken_bytes = 0
+        while taken_bytes < _ROUND_BYTES:
+            frame = next_frame_with_payload(reader, _ROUND_FRAMES)
+            if frame is None:
+                break
+            for index, outcome in enumerate(OUTCOME_RECORD.unpack_all(frame.outcomes)):
+                if outcome["payload_kind"] != PayloadKind.none:
+                    key, value = _pack(outcome, frame.frame_number, frame.payload(index))
+                    txn.put(key, value, db=self._outcomes)
+                    taken_bytes += len(value)
+        _, _, next_frame, next_seq = reader.position
+        meta = _Meta(self._ledger_id, next_frame - 1, next_seq - 1)
+        txn.put(_META_KEY, msgspec.msgpack.encode(meta), db=self._meta)
+        return next_frame <= reader.up_to_frame
+
+    def _meta_now(self) -> _Meta:
+        with self._env.begin() as txn:
+            return self._read_meta(txn)
+
+    def _read_meta(self, txn: lmdb.Transaction) -> _Meta:
+        data = txn.get(_META_KEY, db=self._meta)
+        return msgspec.msgpack.decode(data, type=_Meta) if data else _Meta(self._ledger_id)
+
+    def _clear(self) -> None:
+        with self._env.begin(write=True) as txn:
+            txn.drop(self._outcomes, delete=False)
+            txn.put(_META_KEY, msgspec.msgpack.encode(_Meta(self._ledger_id)), db=self._meta)
+
+    # --- Looking --------------------------------------------------------------------------------------------------------
+
+    def items(
+        self,
+        *,
+        reasons: Collection[OutcomeCode] = (),
+        states: Collection[State] = (State.waiting,),
+        after_offset: int = -1,
+        limit: int = 100,
+    ) -> list[Quarantined]:
+        """Return events in order of offset, ``limit`` at most; no ``reasons`` or ``states`` means all.
+
+        The offset of the last one is the cursor: pass it as ``after_offset`` to go on.
+        """
+        found = []
+        for event in self._scan(after_offset + 1):
+            if (not reasons or event.code in reasons) and (not states or event.state in states):
+                found.append(event)
+                if len(found) == limit:
+                    break
+        return found
+
+    def get(self, offset: int) -> Quarantined:
+        """Return the event at a source offset. Raises NotFound."""
+        event = next(self._scan(offset), None)
+        if event is None or event.offset != offset:
+            raise NotFound("There is no quarantined event at this offset", offset=offset)
+        return event
+
+    def counts(self) -> dict[tuple[OutcomeCode, State], int]:
+        """Return how many events there are, by reason and state."""
+        return dict(Counter((event.code, event.state) for event in self._scan(0)))
+
+    def _scan(self, first_offset: int) -> Iterator[Quarantined]:
+        decisions = self.decisions()
+        with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
+            if cursor.set_range(_key(max(first_offset, 0))):
+                for key, value in cursor:
+                    yield _unpack(key, value, decisions)
+
+    # --- Deciding -------------------------------------------------------------------------------------------------------
+
+    def decide(self, offset: int, state: State, *, operator: str, reason: str) -> Decision:
+        """Note durably what was decided about an event. The last decision counts. Raises NotFound."""
+        self.get(offset)
+        decision = Decision(offset, state, operator, reason, time.time_ns() // 1_000_000)
+        with self._decisions_file.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            torn = file.tell() > 0 and not _ends_line(self._decisions_file)
+            file.write((b"\n" if torn else b"") + msgspec.json.encode(decision) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return decision
+
+    def decisions(self) -> dict[int, Decision]:
+        """Return the decision that counts, by offset. A line that a power cut tore is left out."""
+        found = {}
+        if self._decisions_file.exists():
+            for line in self._decisions_file.read_bytes().splitlines():
+                try:
+                    decision = msgspec.json.decode(line, type=Decision)
+                except msgspec.DecodeError:
+                    continue
+                found[decision.offset] = decision
+        return found
+
+
+_environments: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.WeakValueDictionary()
+
+
+def _environment(directory: Path) -> lmdb.Environment:
+    """Return this process' environment in ``directory``: LMDB allows no second one."""
+    path = directory.resolve()
+    environment = _environments.get(path)
+    if environment is None:
+        environment = _environments[path] = lmdb.open(str(path), max_dbs=2, map_size=_MAP_BYTES)
+    return environment
+
+
+def _key(offset: int) -> bytes:
+    return offset.to_bytes(8, "big")
+
+
+def _pack(outcome: dict[str, Any], frame_number: int, payload: bytes) -> tuple[bytes, bytes]:
+    """Return key and value of a refusal: its ``outcome_record``, the frame's number in 8 bytes, the payload."""
+    return _key(outcome["source_offset"]), OUTCOME_RECORD.pack(**outcome) + frame_number.to_bytes(8, "little") + payload
+
+
+def _unpack(key: bytes, value: bytes, decisions: dict[int, Decision]) -> Quarantined:
+    outcome, behind = OUTCOME_RECORD.unpack(value), OUTCOME_RECORD.size
+    offset = int.from_bytes(key, "big")
+    return Quarantined(
+        offset=offset,
+        code=OutcomeCode(outcome["code"]),
+        channel=outcome["channel"],
+        business_date=outcome["business_date"],
+        serial=outcome["serial"],
+        event_type=outcome["event_type"],
+        record_timestamp_ms=outcome["record_timestamp_ms"],
+        seq=outcome["seq"],
+        frame_number=int.from_bytes(value[behind : behind + 8], "little"),
+        payload_kind=PayloadKind(outcome["payload_kind"]),
+        payload=value[behind + 8 :],
+        decision=decisions.get(offset),
+    )
+
+
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
