@@ -19,6 +19,13 @@ class AccountKind(IntEnum):
     household = 1
     clearing = 2
     revenue = 3
+    ledger = 4
+    card = 5
+    outlet = 6
+    agency = 7
+    operator = 8
+    till = 9
+    suspense = 10
 
 
 def account_id(kind: AccountKind, number: str) -> int:

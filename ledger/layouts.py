@@ -28,6 +28,15 @@ class EventType(IntEnum):
 
     bill = 1
     payment = 2
+    open_account = 3
+    transfer = 4
+    post = 5
+    void = 6
+    reverse = 7
+    freeze = 8
+    unfreeze = 9
+    close = 10
+    clock = 11
 
 
 class EntryKind(IntEnum):
@@ -35,6 +44,16 @@ class EntryKind(IntEnum):
 
     open_account = 1
     transfer = 2
+    pending = 3
+    post = 4
+    void = 5
+    expire = 6
+    reverse = 7
+    freeze = 8
+    unfreeze = 9
+    close = 10
+    clock = 11
+    release = 12
 
 
 class EntryCode(IntEnum):
@@ -91,6 +110,7 @@ class Layout:
 
 
 PACKED_EVENT = Layout("packed_event")
+PACKED_LEG = Layout("packed_leg")
 JOURNAL_ENTRY = Layout("journal_entry")
 OUTCOME_RECORD = Layout("outcome_record")
 DIGEST_RECORD = Layout("digest_record")

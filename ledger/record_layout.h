@@ -23,6 +23,26 @@
 
 #define EVENT_TYPE_BILL 1
 #define EVENT_TYPE_PAYMENT 2
+#define EVENT_TYPE_OPEN_ACCOUNT 3
+#define EVENT_TYPE_TRANSFER 4
+#define EVENT_TYPE_POST 5
+#define EVENT_TYPE_VOID 6
+#define EVENT_TYPE_REVERSE 7
+#define EVENT_TYPE_FREEZE 8
+#define EVENT_TYPE_UNFREEZE 9
+#define EVENT_TYPE_CLOSE 10
+#define EVENT_TYPE_CLOCK 11
+
+#define MAX_LEGS 254
+#define AMOUNT_MAX 0xFFFFFFFFFFFFFFFFu /* in a leg: in full, or as much as there is */
+
+#define LEG_PENDING 0x0001
+#define LEG_POST_PENDING 0x0002
+#define LEG_VOID_PENDING 0x0004
+#define LEG_BALANCING_DEBIT 0x0008
+#define LEG_BALANCING_CREDIT 0x0010
+#define LEG_CLOSING_DEBIT 0x0020
+#define LEG_CLOSING_CREDIT 0x0040
 
 #define SERIAL_FORM_DIGITS 1 /* up to 32 decimal digits, one a nibble from the left, filled up with 0xF */
 #define SERIAL_FORM_UUID 2   /* the 16 bytes of a UUID */
@@ -31,6 +51,13 @@
 #define ACCOUNT_KIND_HOUSEHOLD 1
 #define ACCOUNT_KIND_CLEARING 2
 #define ACCOUNT_KIND_REVENUE 3
+#define ACCOUNT_KIND_LEDGER 4
+#define ACCOUNT_KIND_CARD 5
+#define ACCOUNT_KIND_OUTLET 6
+#define ACCOUNT_KIND_AGENCY 7
+#define ACCOUNT_KIND_OPERATOR 8
+#define ACCOUNT_KIND_TILL 9
+#define ACCOUNT_KIND_SUSPENSE 10
 
 #define ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS 0x0001
 #define ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS 0x0002
@@ -39,6 +66,16 @@
 
 #define ENTRY_KIND_OPEN_ACCOUNT 1
 #define ENTRY_KIND_TRANSFER 2
+#define ENTRY_KIND_PENDING 3
+#define ENTRY_KIND_POST 4
+#define ENTRY_KIND_VOID 5
+#define ENTRY_KIND_EXPIRE 6
+#define ENTRY_KIND_REVERSE 7
+#define ENTRY_KIND_FREEZE 8
+#define ENTRY_KIND_UNFREEZE 9
+#define ENTRY_KIND_CLOSE 10
+#define ENTRY_KIND_CLOCK 11
+#define ENTRY_KIND_RELEASE 12 /* what a post of less than the hold gives back */
 
 #define ENTRY_CODE_OPEN_ACCOUNT 1
 #define ENTRY_CODE_BILL 2
@@ -75,9 +112,26 @@ typedef struct {
   uint8_t serial[16];
   uint64_t household; /* 13 decimal digits: below 10**13 */
   int64_t amount_fen;
-  uint64_t detail; /* payment: outlet number, below 10**18, 0 none. bill: period (yyyymm) in the low 32 bits, due date above */
+  uint64_t detail; /* payment: outlet, below 10**18, 0 none. bill: period (yyyymm) in the low 32 bits, due date above. else: legs */
   uint8_t reserved[16]; /* zero */
 } packed_event;
+
+/* One leg of a ledger event, behind its packed_event. docs/events.md says which event type uses which field. */
+typedef struct {
+  uint8_t debit_account[16]; /* low half first; zero: none, or the hold's */
+  uint8_t credit_account[16];
+  uint64_t amount_fen;
+  uint64_t user_data;
+  uint8_t pending_serial[16]; /* the event that made the hold, or the event to reverse */
+  uint16_t pending_channel;
+  uint16_t pending_business_date;
+  uint8_t pending_leg;
+  uint8_t reserved; /* zero */
+  uint16_t flags; /* LEG_*; open_account: ACCOUNT_* */
+  uint32_t timeout_s;
+  uint16_t book;
+  uint16_t code;
+} packed_leg;
 
 /* One line of the journal: a transfer, or the opening of an account. Its seq is its frame's first_seq plus its index. */
 typedef struct {
@@ -87,7 +141,7 @@ typedef struct {
   uint64_t credit_previous_seq; /* the same of the credit account */
   int64_t ledger_time_ms;
   int64_t source_offset; /* the Kafka offset of the event */
-  uint64_t reference_seq; /* the pending or reversed entry; 0 none */
+  uint64_t reference_seq; /* the pending or reversed entry; pending: timeout in seconds; open_account: limit parent's slot + 1 */
   uint64_t detail; /* as in the event; open_account: book in the low 16 bits, account flags in the next 16 */
   uint32_t debit_slot; /* open_account: the new account's slot */
   uint32_t credit_slot; /* open_account: NO_SLOT */
@@ -99,7 +153,8 @@ typedef struct {
   uint8_t event_type;
   uint8_t leg; /* from 0 */
   uint8_t leg_count;
-  uint8_t reserved[4]; /* zero */
+  uint16_t flags; /* LEG_* */
+  uint8_t reserved[2]; /* zero */
 } journal_entry;
 
 /* What became of an event that was not applied. Applied events have entries instead. */
@@ -116,7 +171,9 @@ typedef struct {
   uint16_t business_date;
   uint8_t event_type; /* 0 where the event could not be decoded */
   uint8_t payload_kind; /* PAYLOAD_* */
-  uint8_t reserved[6]; /* zero */
+  uint8_t leg; /* the leg at fault, from 0 */
+  uint8_t level; /* limit_exceeded: how far above the account; else 0 */
+  uint8_t reserved[4]; /* zero */
 } outcome_record;
 
 /* The chained digest of one full block of ENTRIES_PER_BLOCK entries. */
@@ -284,6 +341,7 @@ typedef struct {
 LAYOUT_ASSERT(sizeof(packed_event) == 64, "packed_event");
 LAYOUT_ASSERT(offsetof(packed_event, serial) == 8, "packed_event.serial");
 LAYOUT_ASSERT(offsetof(packed_event, amount_fen) == 32, "packed_event.amount_fen");
+LAYOUT_ASSERT(sizeof(packed_leg) == 80, "packed_leg");
 LAYOUT_ASSERT(sizeof(journal_entry) == 96, "journal_entry");
 LAYOUT_ASSERT(offsetof(journal_entry, debit_slot) == 72, "journal_entry.debit_slot");
 LAYOUT_ASSERT(sizeof(outcome_record) == 64, "outcome_record");

@@ -2,6 +2,7 @@
 
 cdef dict _record_layouts():
     cdef packed_event event
+    cdef packed_leg leg
     cdef journal_entry entry
     cdef outcome_record outcome
     cdef digest_record digest
@@ -19,6 +20,7 @@ cdef dict _record_layouts():
     cdef owner_record owner
     return {
         "packed_event": memoryview(<packed_event[:1]>&event),
+        "packed_leg": memoryview(<packed_leg[:1]>&leg),
         "journal_entry": memoryview(<journal_entry[:1]>&entry),
         "outcome_record": memoryview(<outcome_record[:1]>&outcome),
         "digest_record": memoryview(<digest_record[:1]>&digest),

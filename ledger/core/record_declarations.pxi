@@ -13,6 +13,21 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t detail
         uint8_t reserved[16]
 
+    ctypedef struct packed_leg:
+        uint8_t debit_account[16]
+        uint8_t credit_account[16]
+        uint64_t amount_fen
+        uint64_t user_data
+        uint8_t pending_serial[16]
+        uint16_t pending_channel
+        uint16_t pending_business_date
+        uint8_t pending_leg
+        uint8_t reserved
+        uint16_t flags
+        uint32_t timeout_s
+        uint16_t book
+        uint16_t code
+
     ctypedef struct journal_entry:
         uint8_t serial[16]
         uint64_t amount_fen
@@ -32,7 +47,8 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint8_t event_type
         uint8_t leg
         uint8_t leg_count
-        uint8_t reserved[4]
+        uint16_t flags
+        uint8_t reserved[2]
 
     ctypedef struct outcome_record:
         uint8_t serial[16]
@@ -47,7 +63,9 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint16_t business_date
         uint8_t event_type
         uint8_t payload_kind
-        uint8_t reserved[6]
+        uint8_t leg
+        uint8_t level
+        uint8_t reserved[4]
 
     ctypedef struct digest_record:
         uint64_t block
@@ -200,6 +218,40 @@ cdef extern from "ledger/record_layout.h" nogil:
         ENTRY_CODE_OPEN_ACCOUNT
         ENTRY_CODE_BILL
         ENTRY_CODE_PAYMENT
+        EVENT_TYPE_OPEN_ACCOUNT
+        EVENT_TYPE_TRANSFER
+        EVENT_TYPE_POST
+        EVENT_TYPE_VOID
+        EVENT_TYPE_REVERSE
+        EVENT_TYPE_FREEZE
+        EVENT_TYPE_UNFREEZE
+        EVENT_TYPE_CLOSE
+        EVENT_TYPE_CLOCK
+        MAX_LEGS
+        LEG_PENDING
+        LEG_POST_PENDING
+        LEG_VOID_PENDING
+        LEG_BALANCING_DEBIT
+        LEG_BALANCING_CREDIT
+        LEG_CLOSING_DEBIT
+        LEG_CLOSING_CREDIT
+        ACCOUNT_KIND_LEDGER
+        ACCOUNT_KIND_CARD
+        ACCOUNT_KIND_OUTLET
+        ACCOUNT_KIND_AGENCY
+        ACCOUNT_KIND_OPERATOR
+        ACCOUNT_KIND_TILL
+        ACCOUNT_KIND_SUSPENSE
+        ENTRY_KIND_PENDING
+        ENTRY_KIND_POST
+        ENTRY_KIND_VOID
+        ENTRY_KIND_EXPIRE
+        ENTRY_KIND_REVERSE
+        ENTRY_KIND_FREEZE
+        ENTRY_KIND_UNFREEZE
+        ENTRY_KIND_CLOSE
+        ENTRY_KIND_CLOCK
+        ENTRY_KIND_RELEASE
         NO_SLOT
         FRAME_MAGIC
         SEGMENT_MAGIC
