@@ -8,7 +8,7 @@ import typer
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import balances, channels, outcome, publish, schema, statement, topics
+from peakledger.commands import balances, channels, outcome, publish, schema, statement, topics, verify
 from peakledger.commands.options import examples
 from peakledger.exit_codes import exit_code_of
 
@@ -36,6 +36,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
+    "verify": (verify.verify, ("peakledger verify", "peakledger verify --data peakledger-data --json")),
+    "rebuild": (verify.rebuild, ("peakledger rebuild --data peakledger-data",)),
 }
 
 for name, (command, lines) in _COMMANDS.items():

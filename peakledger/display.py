@@ -11,7 +11,16 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 Item = Mapping[str, Any]
@@ -90,11 +99,19 @@ def format_bytes(count: int) -> str:
 
 def byte_progress() -> Progress:
     """Return a progress bar over bytes on standard error, shown only on a terminal."""
+    return _progress(DownloadColumn(), TransferSpeedColumn())
+
+
+def step_progress() -> Progress:
+    """Return a progress bar over steps of any kind on standard error, shown only on a terminal."""
+    return _progress(TaskProgressColumn())
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        *columns,
         TimeRemainingColumn(),
         console=error_console,
         transient=True,

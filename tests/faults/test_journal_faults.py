@@ -130,9 +130,8 @@ def file_size_limit(limit: int) -> Iterator[None]:
 def test_after_a_refused_write_nothing_more_is_written(tmp_path):
     journal = open_small(tmp_path)
     write_frames(journal, ENTRIES[: 96 * 100], [])
-    with file_size_limit(16384):
-        with pytest.raises(JournalWriteFailed) as caught:
-            journal.writer.wait_durable(append(journal, ENTRIES[96 * 100 : 96 * 400], 101), 30)
+    with file_size_limit(16384), pytest.raises(JournalWriteFailed) as caught:
+        journal.writer.wait_durable(append(journal, ENTRIES[96 * 100 : 96 * 400], 101), 30)
     assert caught.value.numbers["errno"] == EFBIG
     assert caught.value.numbers["segment"] == 1
     assert caught.value.numbers["byte_offset"] == 4096 + 128 + 96 * 100
