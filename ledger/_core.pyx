@@ -1,7 +1,7 @@
 """The engine: one extension module, its parts in the order in which an event passes them."""
 
 from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOSPC, errno  # no-cython-lint
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
+from libc.stdint cimport UINT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.stdio cimport rename, snprintf  # no-cython-lint
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc  # no-cython-lint
 from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
@@ -57,6 +57,7 @@ include "core/journal_reader.pxi"
 include "core/entry_reader.pxi"
 include "core/memory.pxi"
 include "core/outcome_rendering.pxi"
+include "core/verify.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/key_files.pxi"

@@ -188,6 +188,19 @@ cdef enum damage_kind:
     DAMAGE_FRAME_EPOCH
     DAMAGE_FRAME_DIGESTS
     DAMAGE_FRAME_PAYLOAD
+    # What only verifying finds.
+    DAMAGE_COUNT_CONSUMED
+    DAMAGE_COUNT_APPLIED
+    DAMAGE_COUNT_EXISTING
+    DAMAGE_COUNT_REFUSED
+    DAMAGE_LEDGER_TIME
+    DAMAGE_NEXT_OFFSET
+    DAMAGE_SEGMENT_DIGEST
+    DAMAGE_DIGEST
+    DAMAGE_ENTRY_KIND
+    DAMAGE_SLOT
+    DAMAGE_LINK
+    DAMAGE_OVERFLOW
 
 cdef struct damage_report:
     damage_kind kind
@@ -279,3 +292,26 @@ cdef class Frame:
     cdef readonly uint64_t byte_offset
     cdef const frame_header *header
     cdef _part(self, const uint8_t *start, size_t length)
+
+cdef struct account_sums:
+    uint64_t last_seq
+    uint64_t debits
+    uint64_t credits
+
+cdef class JournalVerifier:
+    cdef JournalReader reader
+    cdef block_digester digester
+    cdef frame_header before  # the last frame checked
+    cdef uint64_t frame_byte_offset
+    cdef uint64_t outcome_count
+    cdef account_sums *accounts  # by slot
+    cdef size_t account_count
+    cdef size_t account_capacity
+
+    cdef read_status check_next(self) noexcept nogil
+    cdef read_status wrong(self, damage_kind kind, uint64_t seq, uint64_t expected, uint64_t found) noexcept nogil
+    cdef read_status check_counters(self, const frame_header *frame) noexcept nogil
+    cdef read_status check_digests(self, const frame_header *frame) noexcept nogil
+    cdef read_status check_entries(self, const frame_header *frame) noexcept nogil
+    cdef read_status open_account(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef read_status move_amount(self, const journal_entry *entry, uint64_t seq) noexcept nogil

@@ -467,6 +467,18 @@ _DAMAGE_MESSAGES = {
     DAMAGE_FRAME_EPOCH: "a frame was written by a writer of an earlier epoch",
     DAMAGE_FRAME_DIGESTS: "a frame has not one digest for every block that it completes",
     DAMAGE_FRAME_PAYLOAD: "an outcome points outside the frame's payload",
+    DAMAGE_COUNT_CONSUMED: "the records consumed are not the sum of applied, existing and refused",
+    DAMAGE_COUNT_APPLIED: "the count of applied events is not that of the entries",
+    DAMAGE_COUNT_EXISTING: "the count of existing events is not that of the outcomes",
+    DAMAGE_COUNT_REFUSED: "the count of refused events is not that of the outcomes",
+    DAMAGE_LEDGER_TIME: "ledger time goes back",
+    DAMAGE_NEXT_OFFSET: "the position in the source goes back",
+    DAMAGE_SEGMENT_DIGEST: "the digest in a segment header is not that of the entries before it",
+    DAMAGE_DIGEST: "the digest of a block is not that of its entries",
+    DAMAGE_ENTRY_KIND: "an entry is of no known kind",
+    DAMAGE_SLOT: "an entry names an account that it cannot name",
+    DAMAGE_LINK: "an entry does not name the entry before it of one of its accounts",
+    DAMAGE_OVERFLOW: "an entry moves more than an account can hold",
 }
 
 
