@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from streams.embedded import EmbeddedStream
 from streams.outcomes import OutcomeLevel, OutcomePublisher, read_position
 from streams.sinks import EmbeddedSink
 
+ROOT = Path(__file__).parent.parent
 TOPIC = "payments.outcomes"
 CHANNELS = (*BUILT_IN_CHANNELS, Channel(200, 'odd "one"\\\t村', "怪", SerialForm.ascii))
 BY_CODE = {channel.code: channel for channel in CHANNELS}
@@ -150,6 +152,13 @@ def test_golden_bytes_of_an_outcome(shard):
     assert value == (
         b'{"outcome":"applied","seq":8,"channel":"alipay","business_date":"2026-07-23","serial":"7","offset":7,"ledger_time_ms":7}'
     )
+
+
+def test_the_documentation_shows_the_outcome_above(shard):
+    publish(shard, 1)
+    with EmbeddedStream(shard / "stream") as stream:
+        value = walk_batches(stream.read(TOPIC, 1, 0).data)[7][3]
+    assert value.decode() in (ROOT / "docs" / "outcomes.md").read_text()
 
 
 def test_frames_that_are_not_durable_are_not_told(shard):

@@ -47,7 +47,11 @@ static void crc32c_fill_slices(void) {
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#if defined(__clang__) && __clang_major__ >= 14 /* which counts the instruction apart from the rest of SSE 4.2 */
+#define CRC32C_NATIVE __attribute__((target("sse4.2,crc32")))
+#else
 #define CRC32C_NATIVE __attribute__((target("sse4.2")))
+#endif
 #define crc32c_add_8(state, word) ((uint32_t)_mm_crc32_u64(state, word))
 #define crc32c_add_1(state, byte) _mm_crc32_u8(state, byte)
 static int crc32c_has_native(void) {
