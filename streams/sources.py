@@ -66,7 +66,8 @@ class KafkaSource:
         try:
             await self._consumer.commit({self._of: offset})
         except KafkaError as error:
-            log.warning("%s/%d: offset %d was not committed to the group: %s", self.topic, self.partition, offset, error)
+            reason = type(error).__name__
+            log.warning("%s/%d: offset %d was not committed to the group: %s", self.topic, self.partition, offset, reason)
 
     async def close(self) -> None:
         """The consumer belongs to all its partitions; nothing is closed."""

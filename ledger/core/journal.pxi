@@ -299,8 +299,8 @@ cdef class JournalWriter(FrameRing):
         return written
 
     def check(self) -> None:
-        """Raise ``JournalWriteFailed`` or ``Fenced`` if the writer has stopped because of it."""
-        if self.failure == WRITER_FENCED:
+        """Raise ``JournalWriteFailed`` if the writer has stopped because of it, ``Fenced`` if another has taken over."""
+        if self.failure == WRITER_FENCED or (self.owner is not NULL and self.is_fenced()):
             raise Fenced("another process took this journal over", epoch=self.epoch, found=self.fenced_by)
         if self.failure == WRITER_WRITE_FAILED:
             raise write_failed(self.failure_errno, self.failure_segment, self.failure_byte_offset)

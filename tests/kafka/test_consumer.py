@@ -112,8 +112,8 @@ def test_gaps_left_by_compaction_are_stepped_over(kafka_broker, new_topic):
     }
     topic = new_topic(settings=settings)
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers})
-    partition, produced, kept = TopicPartition(topic, 0), 0, 0
-    # The broker compacts when it sees fit, so records with the same key are published until some of them are gone.
+    partition, produced, kept, kept_before = TopicPartition(topic, 0), 0, 0, -1
+    # The broker compacts when it sees fit: records are published until some are gone, then it is left to come to rest.
     while produced == kept:
         assert produced < 3000
         for key in (b"a", b"b", b"c%d" % produced):
@@ -122,6 +122,9 @@ def test_gaps_left_by_compaction_are_stepped_over(kafka_broker, new_topic):
         produced += 3
         time.sleep(0.06)
         kept = len(asyncio.run(read_records(kafka_broker, partition, produced)))
+    while kept != kept_before:
+        time.sleep(1)
+        kept_before, kept = kept, len(asyncio.run(read_records(kafka_broker, partition, produced)))
     assert_blocks_hold_what_aiokafka_reads(kafka_broker, topic)
 
 

@@ -1,11 +1,15 @@
-"""What the tests against a real Apache Kafka share: one broker for the whole run, a new topic for each test."""
+"""What tests against a real Apache Kafka share: one broker for the whole run, a new topic for each test."""
+
+from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kafka.broker import Broker
+if TYPE_CHECKING:
+    from tests.kafka.broker import Broker
 
 _numbers = itertools.count(1)
 
@@ -13,6 +17,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def kafka_broker() -> Iterator[Broker]:
     """A running broker; a test that kills it must start it again."""
+    # Only here, so that tests without a broker need nothing that brings one.
+    from tests.kafka.broker import Broker
+
     broker = Broker().start()
     yield broker
     broker.close()

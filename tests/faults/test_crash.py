@@ -1,0 +1,103 @@
+"""Engines that are killed at random instants under load, and one that is frozen while another takes its partition over.
+
+CRASHES sets how often (``make crash N=...``), CRASH_SEED repeats a run's instants.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.workload import Workload
+from tests.engine_process import EXIT_FAILED, EngineProcess, has_consumed, is_running
+from tests.kafka.producing import ANY_TIME, WorkloadProducer
+from tests.ledger_check import check_against_model, check_recovery, frames
+
+CRASHES = int(os.environ.get("CRASHES", "25"))
+SEED = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
+EVENTS_PER_ROUND = 4000
+CHUNK_EVENTS = 200
+CHUNK_INTERVAL_S = 0.02
+LONGEST_START_S = 0.8
+LONGEST_RUN_S = 0.5
+
+
+def records(workload: Workload) -> list[tuple[bytes | None, int]]:
+    return [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())]
+
+
+@contextmanager
+def load(producer: WorkloadProducer, events: int) -> Iterator[None]:
+    """Publish events in small steps meanwhile; all are published at the end."""
+
+    def publish() -> None:
+        for _ in range(0, events, CHUNK_EVENTS):
+            producer.publish(CHUNK_EVENTS)
+            time.sleep(CHUNK_INTERVAL_S)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_an_engine_killed_at_any_instant_loses_nothing_and_doubles_nothing(kafka_broker, new_topic, tmp_path):
+    print(f"CRASH_SEED={SEED}")
+    instants = random.Random(SEED)
+    topic = new_topic(settings=ANY_TIME)
+    workload = Workload(seed=SEED % 1000, events=CRASHES * EVENTS_PER_ROUND, households=2000, duplicates=0.05, refused=0.02)
+    producer = WorkloadProducer(kafka_broker, topic, workload)
+    directory = tmp_path / f"{topic}-0"
+    consumed, last_seq = [0], 0
+    for crash in range(CRASHES):
+        with load(producer, EVENTS_PER_ROUND):
+            # A group of its own each time: where to go on is the ledger's knowledge, and nobody waits for a dead member.
+            engine = EngineProcess(
+                topic=topic, data=tmp_path, group=f"crash-{crash}-of-{topic}", bootstrap_servers=kafka_broker.bootstrap_servers
+            )
+            if instants.random() < 0.2:
+                time.sleep(instants.uniform(0, LONGEST_START_S))
+            else:
+                engine.wait_until(is_running(0))
+                time.sleep(instants.uniform(0, LONGEST_RUN_S))
+            engine.end(signal.SIGKILL)
+            durable_seq = max(last_seq, engine.status.get(0, {}).get("durable_seq", 0))
+        if directory.exists():
+            records_consumed, last_seq = check_recovery(directory)
+            consumed.append(records_consumed)
+            assert last_seq >= durable_seq, "entries that were durable are gone"
+    last = EngineProcess(topic=topic, data=tmp_path, group=f"last-of-{topic}", bootstrap_servers=kafka_broker.bootstrap_servers)
+    last.wait_until(has_consumed(workload.events))
+    assert last.end(signal.SIGTERM) == 0
+    check_against_model(directory, records(workload))
+    assert len(set(consumed)) > CRASHES // 2, "the engine was hardly ever killed at work"
+
+
+def test_a_frozen_engine_that_wakes_after_its_partition_was_taken_over_writes_nothing(kafka_broker, new_topic, tmp_path):
+    topic = new_topic(settings=ANY_TIME)
+    workload = Workload(seed=77, events=12_000, households=500)
+    producer = WorkloadProducer(kafka_broker, topic, workload)
+    common = {"topic": topic, "data": tmp_path, "group": topic, "bootstrap_servers": kafka_broker.bootstrap_servers}
+    common |= {"session_timeout_ms": 2000, "heartbeat_interval_ms": 200, "takeover_after_s": 0.5}
+
+    frozen = EngineProcess(**common)
+    with load(producer, 4000):
+        frozen.wait_until(has_consumed(1000))
+        frozen.send(signal.SIGSTOP)
+    successor = EngineProcess(**common)
+    successor.wait_until(has_consumed(4000))
+    with load(producer, 4000):
+        successor.wait_until(has_consumed(5000))
+        frozen.send(signal.SIGCONT)
+        assert frozen.wait() == EXIT_FAILED
+    assert "Fenced" in frozen.errors
+    producer.publish(4000)
+    successor.wait_until(has_consumed(12_000))
+    assert successor.end(signal.SIGTERM) == 0
+
+    epochs = [frame.epoch for frame in frames(tmp_path / f"{topic}-0")]
+    assert epochs == sorted(epochs) and len(set(epochs)) > 1
+    check_against_model(tmp_path / f"{topic}-0", records(workload))
