@@ -322,7 +322,7 @@ cdef class Posting:
     cdef key_tables keys
     cdef channel_table channels
     cdef JournalWriter writer
-    cdef JournalReader originals
+    cdef EntryReader originals
     cdef object failure
     cdef bint stopped
     cdef frame_buffer *frame
@@ -353,6 +353,7 @@ cdef class Posting:
     cdef int refuse(self, const prepared_event *prepared, uint16_t code) noexcept nogil
     cdef int answer_known_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil
     cdef bint read_original(self, uint64_t seq, journal_entry *entry) noexcept
+    cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil
     cdef journal_entry *next_entry(self, const prepared_event *prepared) noexcept nogil
     cdef uint32_t open_account(self, const prepared_event *prepared, uint64_t id_low, uint64_t id_high) noexcept nogil
     cdef uint32_t counter_slot(

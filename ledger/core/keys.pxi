@@ -46,7 +46,11 @@ cdef inline uint64_t slot_seq(const key_slot *slot) noexcept nogil:
 
 cdef key_slot *allocate_slots(uint32_t capacity) noexcept nogil:
     cdef size_t length = <size_t>capacity * sizeof(key_slot)
-    return <key_slot *>(reserve_memory(length) if length >= LARGE_PART_BYTES else calloc(capacity, sizeof(key_slot)))
+    cdef void *slots = reserve_memory(length) if length >= LARGE_PART_BYTES else malloc(length)
+    if slots != NULL:
+        # Keys go everywhere, and a page that is first read and then written costs two faults and an interrupt of every thread.
+        memset(slots, 0, length)
+    return <key_slot *>slots
 
 
 cdef void free_slots(key_part *part) noexcept nogil:
