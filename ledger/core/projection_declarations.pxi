@@ -113,6 +113,7 @@ cdef class Projector:
     cdef account_record *records  # the replica, by slot
     cdef uint32_t count
     cdef uint32_t capacity
+    cdef size_t spare_bytes
     cdef uint64_t *dirty          # one bit a block
     cdef uint32_t dirty_count
     cdef uint32_t slots_flushed   # the accounts whose ids stand in LMDB

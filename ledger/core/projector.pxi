@@ -33,7 +33,6 @@ cdef enum:
 
     # Without a reader that holds a snapshot a file keeps to three times what the accounts need; with one it grows without end.
     BLOATED_TIMES = 6
-    BLOATED_BYTES = 256 << 20
 
     # Why a projector stopped; LMDB's own codes are negative or the system's error numbers, which are smaller.
     PROJECTOR_FENCED = 1001
@@ -46,6 +45,7 @@ cdef enum:
     STOP_AT_ONCE = 2
 
 _WAIT_STEP_S = 0.0002
+_DEFAULT_SPARE_BYTES = 256 << 20
 _DEFAULT_CAPACITY = 1 << 31  # accounts: address space only, memory is taken as accounts open
 
 
@@ -59,11 +59,16 @@ cdef class Projector:
     """Keeps the balances of one shard in LMDB. One thread applies and flushes; any thread may ask how far it is.
 
     ``shard_directory`` holds ``journal`` and gets ``balances``; ``ledger_id`` is 16 bytes, ``epoch`` that of the ledger's owner.
-    ``capacity`` bounds the accounts, and takes 64 bytes of address space each.
+    ``capacity`` bounds the accounts, and takes 64 bytes of address space each. A file that grew by ``spare_bytes`` beyond what
+    flushing needs, because a reader holds a snapshot, is left to that reader: a new one is written.
     """
 
-    def __cinit__(self, object shard_directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY):
+    def __cinit__(
+        self, object shard_directory, bytes ledger_id, uint64_t epoch, uint32_t capacity=_DEFAULT_CAPACITY,
+        *, size_t spare_bytes=_DEFAULT_SPARE_BYTES
+    ):
         self.capacity = capacity
+        self.spare_bytes = spare_bytes
         self.records = <account_record *>reserve_memory(<size_t>capacity * sizeof(account_record))
         self.dirty = <uint64_t *>reserve_memory((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
         if not self.records or not self.dirty:
@@ -373,7 +378,7 @@ cdef class Projector:
     cdef bint is_bloated(self) noexcept nogil:
         cdef lmdb_info info
         LMDB.env_info(self.file.env, &info)
-        return info.last_page * LMDB_PAGE_BYTES > BLOATED_BYTES + BLOATED_TIMES * <size_t>self.count * 2 * sizeof(account_record)
+        return info.last_page * LMDB_PAGE_BYTES > self.spare_bytes + BLOATED_TIMES * <size_t>self.count * 2 * sizeof(account_record)
 
     # --- Following the journal ------------------------------------------------------------------------------------------
 
