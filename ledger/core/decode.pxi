@@ -253,7 +253,7 @@ cdef uint16_t decode_event_slow(
     cdef bint interrupted = False
     while code == DECODE_SLOW:
         try:
-            code, packed = decode_to_packed(value[:value_bytes] if value_bytes >= 0 else None, <object> channels.channels)
+            code, packed = decode_to_packed(value[:value_bytes] if value_bytes > 0 else None, <object> channels.channels)
             memcpy(event, <const char *> packed, sizeof(packed_event))
         except KeyboardInterrupt:
             interrupted = True  # the event is decoded all the same; the interrupt is raised again behind it
@@ -274,23 +274,18 @@ cdef class EventDecoder:
     def __dealloc__(self):
         channel_table_clear(&self.table)
 
-    def decode_fast(self, value: bytes | None) -> tuple[int, bytes]:
+    def decode_fast(self, const uint8_t[::1] value):
         """Return the outcome code and the packed event; code 0xFFFF where the fast path leaves the value to the slow one."""
         cdef packed_event event
+        cdef int64_t value_bytes = -1 if value is None else value.shape[0]
         cdef uint16_t code
         memset(&event, 0, sizeof(packed_event))
-        if value is None:
-            code = decode_event(NULL, -1, &self.table, &event)
-        else:
-            code = decode_event(<const uint8_t *> <const char *> <bytes> value, len(<bytes> value), &self.table, &event)
+        code = decode_event(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event)
         return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
 
-    def decode_slow(self, value: bytes | None) -> tuple[int, bytes]:
+    def decode_slow(self, const uint8_t[::1] value):
         """Return the outcome code and the packed event as the slow path has them."""
         cdef packed_event event
-        cdef uint16_t code
-        if value is None:
-            code = decode_event_slow(NULL, -1, &self.table, &event)
-        else:
-            code = decode_event_slow(<const uint8_t *> <const char *> <bytes> value, len(<bytes> value), &self.table, &event)
+        cdef int64_t value_bytes = -1 if value is None else value.shape[0]
+        cdef uint16_t code = decode_event_slow(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event)
         return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
