@@ -24,6 +24,9 @@ _CODEC_MASK = 0x07
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
+# What cramjam says of an output that is too small; there is no other sign.
+_TOO_LITTLE_ROOM = ("failed to write whole buffer", "is smaller than required")
+
 Data = bytes | bytearray | memoryview
 
 
@@ -58,8 +61,7 @@ def _plain_batch(batch: memoryview, overview: BatchOverview, max_batch_bytes: in
             with memoryview(plain) as whole, whole[_HEADER_BYTES:] as records:
                 size = decompress_into(batch[_HEADER_BYTES:], records)
         except cramjam.DecompressionError as error:
-            # Too little room and damage look alike: only what fails with all the room there may be has failed.
-            if room == max_batch_bytes:
+            if room == max_batch_bytes or not any(words in str(error) for words in _TOO_LITTLE_ROOM):
                 log.error("batch at offset %d stays compressed: %s", overview.base_offset, error)
                 return None
             room = min(max_batch_bytes, 8 * room)

@@ -16,12 +16,19 @@ class Malformed(Exception):
     """The bytes are no record."""
 
 
+def crc_of_byte(state: int) -> int:
+    for _ in range(8):
+        state = state >> 1 ^ 0x82F63B78 if state & 1 else state >> 1
+    return state
+
+
+CRC_TABLE = [crc_of_byte(byte) for byte in range(256)]
+
+
 def crc32c(data: bytes) -> int:
     state = 0xFFFFFFFF
     for byte in data:
-        state ^= byte
-        for _ in range(8):
-            state = state >> 1 ^ 0x82F63B78 if state & 1 else state >> 1
+        state = CRC_TABLE[(state ^ byte) & 0xFF] ^ state >> 8
     return state ^ 0xFFFFFFFF
 
 

@@ -1,8 +1,12 @@
+import ctypes
+import mmap
+
 import pytest
 
 from ledger._core import batches_overview, count_records, walk_batches
 from ledger.errors import CorruptBatch
-from tests.plain_batches import encode_batch
+from tests.plain_batches import ATTRIBUTES_AT, encode_batch, with_right_crc
+from tests.walking import core_walks_as_plain_python
 
 # What aiokafka 0.14.0 builds of RECORDS, with one header at the first, by producer 4242 in epoch 3 from sequence 17 on.
 GOLDEN = bytes.fromhex(
@@ -68,3 +72,19 @@ def test_the_overview_tells_what_each_header_says():
     assert (plain.base_offset, plain.last_offset, plain.record_count, plain.crc_ok) == (7, 8, 2, True)
     assert (marker.control, marker.transactional, marker.byte_offset) == (True, True, len(BATCH))
     assert not bad.crc_ok
+
+
+def test_no_byte_behind_the_data_is_read():
+    pages = mmap.mmap(-1, 2 * mmap.PAGESIZE)
+    guard = ctypes.c_char.from_buffer(pages, mmap.PAGESIZE)
+    address = ctypes.c_void_p(ctypes.addressof(guard))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(address, mmap.PAGESIZE, 0) == 0
+    for size in range(1, len(BATCH) + 1):
+        cut = BATCH[:8] + (size - 12).to_bytes(4, "big", signed=True) + BATCH[12:size]
+        data = with_right_crc(cut) if size > ATTRIBUTES_AT else BATCH[:size]
+        pages[mmap.PAGESIZE - len(data) : mmap.PAGESIZE] = data
+        with memoryview(pages)[mmap.PAGESIZE - len(data) : mmap.PAGESIZE] as at_the_end:
+            core_walks_as_plain_python(at_the_end)
+            batches_overview(at_the_end)
+    assert libc.mprotect(address, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE) == 0

@@ -7,15 +7,20 @@ from importlib.util import find_spec
 import pytest
 
 from tests.decoders import core_agrees_with_plain_python
-from tests.fuzz import decoders
+from tests.fuzz import decoders, walker
 
 
 @pytest.mark.parametrize("seed", decoders.SEEDS + decoders.WORDS)
-def test_the_seeds_break_nothing(seed):
+def test_the_seeds_break_nothing_in_the_decoders(seed):
     core_agrees_with_plain_python(seed)
 
 
-@pytest.mark.parametrize("subject", ["decoders"])
+@pytest.mark.parametrize("seed", walker.SEEDS + walker.WORDS)
+def test_the_seeds_break_nothing_in_the_walker(seed):
+    walker.check(seed)
+
+
+@pytest.mark.parametrize("subject", ["decoders", "walker"])
 def test_a_short_run_finds_nothing(subject, tmp_path):
     if find_spec("atheris") is None:
         pytest.skip("atheris is not installed")

@@ -1,12 +1,11 @@
 """The core's walker beside the plain one, on sound and on damaged batches."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger._core import count_records, parse_record_body, walk_batches
-from ledger.errors import CorruptBatch
-from tests.plain_batches import ATTRIBUTES_AT, Reader, Stop, encode_batch, encode_record, walk, with_right_crc
+from ledger._core import parse_record_body
+from tests.plain_batches import ATTRIBUTES_AT, Reader, encode_batch, encode_record, with_right_crc
+from tests.walking import core_walks_as_plain_python
 
 SMALL = settings(deadline=None, max_examples=150)
 times_ms = st.integers(-(2**40), 2**42)
@@ -32,31 +31,17 @@ def batches(draw):
     )
 
 
-def assert_walks_alike(data, first_offset=0):
-    items = list(walk(data, first_offset))
-    stop = next((item for item in items if isinstance(item, Stop)), None)
-    plain = [item for item in items if isinstance(item, tuple)]
-    if stop is None:
-        assert walk_batches(data, first_offset) == plain
-        assert count_records(data, first_offset) == len(plain)
-        return
-    with pytest.raises(CorruptBatch, match=stop.reason) as error:
-        walk_batches(data, first_offset)
-    assert error.value.numbers["base_offset"] == stop.base_offset
-    assert error.value.numbers["byte_offset"] == stop.byte_offset
-
-
 @SMALL
 @given(st.lists(batches(), max_size=3), st.integers(0, 2**41))
 def test_sound_batches_walk_as_the_specification_reads(parts, first_offset):
-    assert_walks_alike(b"".join(parts))
-    assert_walks_alike(b"".join(parts), first_offset)
+    core_walks_as_plain_python(b"".join(parts))
+    core_walks_as_plain_python(b"".join(parts), first_offset)
 
 
 @SMALL
 @given(st.binary(max_size=200))
 def test_any_bytes_stop_the_walk_where_the_specification_says(data):
-    assert_walks_alike(data)
+    core_walks_as_plain_python(data)
 
 
 @SMALL
@@ -64,10 +49,10 @@ def test_any_bytes_stop_the_walk_where_the_specification_says(data):
 def test_a_cut_or_changed_byte_stops_the_walk_where_the_specification_says(parts, data):
     whole = bytearray(b"".join(parts))
     cut = data.draw(st.integers(0, len(whole)))
-    assert_walks_alike(bytes(whole[:cut]))
+    core_walks_as_plain_python(bytes(whole[:cut]))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= data.draw(st.integers(1, 255))
-    assert_walks_alike(bytes(whole))
+    core_walks_as_plain_python(bytes(whole))
 
 
 @settings(deadline=None, max_examples=500)
@@ -77,7 +62,7 @@ def test_malformed_records_behind_a_right_crc_stop_the_walk_where_the_specificat
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(ATTRIBUTES_AT, len(changed) - 1))
         changed[at] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255))
-    assert_walks_alike(with_right_crc(bytes(changed)))
+    core_walks_as_plain_python(with_right_crc(bytes(changed)))
 
 
 @SMALL
