@@ -8,7 +8,7 @@ import typer
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import balances, channels, outcome, publish, schema, statement, topics, verify
+from peakledger.commands import balances, channels, outcome, publish, run, schema, statement, topics, verify
 from peakledger.commands.options import examples
 from peakledger.exit_codes import exit_code_of
 
@@ -22,6 +22,13 @@ app = typer.Typer(
     epilog="Settings come from flags, PEAKLEDGER_* variables and peakledger.toml; docs/configuration.md lists all.",
 )
 _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
+    "run": (
+        run.run,
+        (
+            "peakledger run --bootstrap-servers kafka-1:9092 --group ledger",
+            "peakledger run --stream season --data peakledger-data",
+        ),
+    ),
     "publish": (
         publish.publish,
         ("peakledger publish payments.jsonl", "zcat july.jsonl.gz | peakledger publish - --stream season --keep-going"),

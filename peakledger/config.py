@@ -32,9 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "localhost:9092"
     )
     topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Topic of the events")] = "payments.events"
-    outcomes_topic: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9._-]{0,249}$", description="Topic of the outcomes; empty: publish none")
-    ] = "payments.outcomes"
+    outcomes_topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Topic of the outcomes")] = (
+        "payments.outcomes"
+    )
+    outcomes: Annotated[Literal["all", "refused", "none"], Meta(description="Which outcomes are published")] = "all"
     group: Annotated[str, Meta(min_length=1, description="Kafka consumer group; its members share the partitions")] = "peakledger"
     encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (
         "packed"
@@ -57,11 +58,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     max_ahead_s: Annotated[
         float,
-        Meta(ge=0, description="Seconds that a record may be dated ahead of this machine's clock; a later one stops the shard"),
+        Meta(ge=0, description="Seconds that a record may be dated ahead of the clock; a later one stops its shard; 0: any"),
     ] = 86400
     takeover_after_s: Annotated[
-        float, Meta(ge=0, description="Seconds to wait for another writer of a shard before taking it over; 0: never take over")
-    ] = 0
+        float,
+        Meta(ge=0, description="Seconds to wait for the last writer of a shard that Kafka assigned to us; 0: never take over"),
+    ] = 30
     status_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two status lines of run")] = 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.errors import PeakledgerError
+from ledger.errors import ConfigurationError, PeakledgerError
 from streams.blocks import Block
 from streams.segments import Partition
 
@@ -53,10 +53,10 @@ class EmbeddedStream:
         return {path.name: sum(inner.name.isdigit() for inner in path.iterdir()) for path in found}
 
     def partition_count(self, topic: str) -> int:
-        """Return the count of partitions of a topic that is there. Raises PeakledgerError."""
+        """Return the count of partitions of a topic that is there. Raises ConfigurationError."""
         count = self.topics().get(topic)
         if not count:
-            raise PeakledgerError(
+            raise ConfigurationError(
                 f"There is no topic {topic} in {self.directory}", hint=f"Create it: peakledger topics create {topic}"
             )
         return count

@@ -18,6 +18,11 @@ def _flag(key: str, *, metavar: str = "TEXT") -> Any:
     return typer.Option("--" + key.replace("_", "-"), help=setting, metavar=metavar, show_default=False)
 
 
+def _switch(key: str) -> Any:
+    name = key.replace("_", "-")
+    return typer.Option(f"--{name}/--no-{name}", help=config.describe(key), show_default=False)
+
+
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -28,9 +33,19 @@ Json = Annotated[bool, typer.Option("--json", help='Print one JSON document, {"k
 Data = Annotated[str | None, _flag("data", metavar="DIR")]
 Stream = Annotated[str | None, _flag("stream", metavar="DIR")]
 BootstrapServers = Annotated[str | None, _flag("bootstrap_servers", metavar="HOST:PORT")]
-Encoding = Annotated[str | None, _flag("encoding")]
 Topic = Annotated[str | None, _flag("topic")]
 OutcomesTopic = Annotated[str | None, _flag("outcomes_topic")]
+Outcomes = Annotated[str | None, _flag("outcomes")]
+Group = Annotated[str | None, _flag("group")]
+Encoding = Annotated[str | None, _flag("encoding")]
+UtcOffsetMinutes = Annotated[int | None, _flag("utc_offset_minutes", metavar="MINUTES")]
+CloseAfterDays = Annotated[int | None, _flag("close_after_days", metavar="DAYS")]
+FutureDays = Annotated[int | None, _flag("future_days", metavar="DAYS")]
+QuarantineCorruptBatches = Annotated[bool | None, _switch("quarantine_corrupt_batches")]
+AcceptLostRecords = Annotated[bool | None, _switch("accept_lost_records")]
+MaxAheadS = Annotated[float | None, _flag("max_ahead_s", metavar="SECONDS")]
+TakeoverAfterS = Annotated[float | None, _flag("takeover_after_s", metavar="SECONDS")]
+StatusIntervalS = Annotated[float | None, _flag("status_interval_s", metavar="SECONDS")]
 
 
 def check_account(account: str) -> str:

@@ -1,0 +1,222 @@
+"""``peakledger quarantine``: refused events, and what operators decide about them."""
+
+import asyncio
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger.channels import BUILT_IN_CHANNELS
+from ledger.errors import ConfigurationError, NotFound
+from ledger.event_fields import format_date, format_serial
+from ledger.journal import read_parameters
+from ledger.layouts import EventType, PayloadKind
+from ledger.outcomes import OutcomeCode
+from ledger.projections.quarantine import Quarantine, Quarantined, State
+from peakledger import config
+from peakledger.commands.options import BootstrapServers, Config, Data, Json, Stream, examples, kafka_errors
+from peakledger.commands.shards import shard_directories
+from peakledger.display import console, show
+from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
+
+app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")
+
+_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
+
+Offsets = Annotated[list[int], typer.Argument(metavar="OFFSET...", help="Offsets of the events, as list shows them")]
+Shard = Annotated[str | None, typer.Option("--shard", help="Name of the shard; not needed where there is only one")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")]
+Operator = Annotated[str, typer.Option("--operator", help="Who decides", default_factory=getpass.getuser, show_default="you")]
+
+
+@app.command(
+    "list", epilog=examples("peakledger quarantine list", "peakledger quarantine list --reason business_date_closed --json")
+)
+def list_events(
+    *,
+    reason: Annotated[
+        list[str] | None, typer.Option("--reason", help="Only events refused with this code; may be repeated")
+    ] = None,
+    state: Annotated[State | None, typer.Option("--state", help="Only events in this state")] = State.waiting,
+    everything: Annotated[bool, typer.Option("--all", help="Events in any state")] = False,
+    after_offset: Annotated[int, typer.Option("--after-offset", help="Begin behind this offset, to page on")] = -1,
+    limit: Annotated[int, typer.Option(min=1, help="Events to show of each shard")] = 50,
+    shard: Shard = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """List the events in quarantine, oldest first; unless told otherwise those that wait for a decision."""
+    settings = config.load({"data": data}, config=config_file)
+    states = () if everything or state is None else (state,)
+    items = []
+    for path in _shards(settings.data, shard):
+        quarantine = _up_to_date(path)
+        found = quarantine.items(reasons=_codes(reason or []), states=states, after_offset=after_offset, limit=limit)
+        items += [_item(path.name, event) for event in found]
+    show("quarantine", items, as_json=as_json, hide=["seq", "frame"], empty="Nothing is in quarantine.")
+
+
+@app.command("show", epilog=examples("peakledger quarantine show 4711", "peakledger quarantine show 4711 --json"))
+def show_event(
+    *,
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", help="Offset of the event")],
+    shard: Shard = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show one event whole: why it was refused, its bytes, and what was decided."""
+    settings = config.load({"data": data}, config=config_file)
+    path = _only_shard(settings.data, shard)
+    event = _up_to_date(path).get(offset)
+    item = _item(path.name, event) | {"meaning": event.code.sentence} | _payload(event) | _decision(event)
+    if as_json:
+        show("quarantined_event", [item], as_json=True)
+        return
+    for key, value in item.items():
+        console.print(f"[bold]{key.replace('_', ' ')}[/bold]", end="  ")
+        console.print(str(value), markup=False)
+
+
+@app.command(epilog=examples("peakledger quarantine replay 4711 4712 --reason 'the day was opened again'"))
+def replay(
+    *,
+    offsets: Offsets,
+    reason: Reason,
+    operator: Operator,
+    shard: Shard = None,
+    data: Data = None,
+    stream: Stream = None,
+    bootstrap_servers: BootstrapServers = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Publish events again, as they came, to the topic and partition that they came from; then note the decision.
+
+    The ledger judges them anew. Who cannot wait for that publishes a corrected event instead, and drops the wrong one.
+    """
+    flags = {"data": data, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    settings = config.load(flags, config=config_file)
+    path = _only_shard(settings.data, shard)
+    quarantine = _up_to_date(path)
+    events = [quarantine.get(offset) for offset in offsets]
+    batches = [str(event.offset) for event in events if event.payload_kind is not PayloadKind.record]
+    if batches:
+        raise ConfigurationError(f"No record to publish at {', '.join(batches)}: a damaged batch", hint="Drop it")
+    topic, _, partition = read_parameters(path).source.rpartition("/")
+    with kafka_errors(settings.bootstrap_servers):
+        asyncio.run(_publish(_publisher(settings, topic), int(partition), events))
+    _decide(quarantine, path.name, offsets, State.replayed, operator, reason, as_json=as_json)
+
+
+@app.command(epilog=examples("peakledger quarantine drop 4711 --reason 'a test of the channel'"))
+def drop(
+    *,
+    offsets: Offsets,
+    reason: Reason,
+    operator: Operator,
+    shard: Shard = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Decide that events need nothing more. They stay in the journal, and in the list of all."""
+    settings = config.load({"data": data}, config=config_file)
+    path = _only_shard(settings.data, shard)
+    _decide(_up_to_date(path), path.name, offsets, State.dropped, operator, reason, as_json=as_json)
+
+
+def _decide(
+    quarantine: Quarantine, shard: str, offsets: list[int], state: State, operator: str, reason: str, *, as_json: bool
+) -> None:
+    for offset in offsets:
+        quarantine.get(offset)
+    decisions = [quarantine.decide(offset, state, operator=operator, reason=reason) for offset in offsets]
+    items = [{"shard": shard, "offset": one.offset, "state": one.state.value, "operator": operator} for one in decisions]
+    show("decisions", items, as_json=as_json)
+
+
+async def _publish(publisher: SinkPublisher, partition: int, events: list[Quarantined]) -> None:
+    async with publisher:
+        for event in events:
+            key, value, _ = event.record()
+            await publisher.publish_record(key, value, partition=partition)
+
+
+def _publisher(settings: config.Settings, topic: str) -> SinkPublisher:
+    if settings.stream:
+        return EmbeddedPublisher(topic, directory=settings.stream)
+    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers)
+
+
+def _up_to_date(shard_directory: Path) -> Quarantine:
+    quarantine = Quarantine(shard_directory)
+    quarantine.catch_up()
+    return quarantine
+
+
+def _shards(data: str, shard: str | None) -> list[Path]:
+    found = shard_directories(data)
+    named = [path for path in found if shard in {None, path.name}]
+    if not named:
+        raise NotFound(f"There is no shard {shard}", hint=f"Shards are {', '.join(path.name for path in found)}")
+    return named
+
+
+def _only_shard(data: str, shard: str | None) -> Path:
+    found = _shards(data, shard)
+    if len(found) > 1:
+        raise ConfigurationError("There are several shards", hint=f"Say --shard {found[0].name}, or another")
+    return found[0]
+
+
+def _codes(names: list[str]) -> list[OutcomeCode]:
+    unknown = [name for name in names if name not in OutcomeCode.__members__]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is no outcome code", param_hint="--reason")
+    return [OutcomeCode[name] for name in names]
+
+
+def _item(shard: str, event: Quarantined) -> dict[str, Any]:
+    channel = _CHANNELS.get(event.channel)
+    has_serial = channel is not None and any(event.serial)
+    return {
+        "shard": shard,
+        "offset": event.offset,
+        "code": event.code.name,
+        "state": event.state.value,
+        "event": EventType(event.event_type).name if event.event_type else None,
+        "channel": channel.name if channel else None,
+        "business_date": format_date(event.business_date) if event.business_date else None,
+        "serial": format_serial(event.serial, channel.serial_form) if channel and has_serial else None,
+        "record_time_ms": event.record_timestamp_ms,
+        "seq": event.seq,
+        "frame": event.frame_number,
+    }
+
+
+def _payload(event: Quarantined) -> dict[str, Any]:
+    """Return the event's key and value: as text where it is text, else in hexadecimal; of a damaged batch its bytes."""
+    if event.payload_kind is PayloadKind.batch:
+        return {"batch_hex": event.payload.hex()}
+    key, value, _ = event.record()
+    return {"key": _text(key), "value": _text(value)}
+
+
+def _text(data: bytes | None) -> str | None:
+    if data is None:
+        return None
+    text = data.decode("utf-8", "replace")
+    return text if text.isprintable() else data.hex()
+
+
+def _decision(event: Quarantined) -> dict[str, Any]:
+    if event.decision is None:
+        return {}
+    return {
+        "operator": event.decision.operator,
+        "reason": event.decision.reason,
+        "decided_time_ms": event.decision.time_ms,
+    }
