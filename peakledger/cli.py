@@ -8,7 +8,7 @@ import typer
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import balances, channels, outcome, publish, run, schema, statement, topics, verify
+from peakledger.commands import balances, channels, outcome, publish, quarantine, run, schema, statement, status, topics, verify
 from peakledger.commands.options import examples
 from peakledger.exit_codes import exit_code_of
 
@@ -43,12 +43,14 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
+    "status": (status.status, ("peakledger status", "watch peakledger status")),
     "verify": (verify.verify, ("peakledger verify", "peakledger verify --data peakledger-data --json")),
     "rebuild": (verify.rebuild, ("peakledger rebuild --data peakledger-data",)),
 }
 
 for name, (command, lines) in _COMMANDS.items():
     app.command(name, epilog=examples(*lines))(command)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")

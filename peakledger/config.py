@@ -113,7 +113,7 @@ _TABLE = {setting.key: setting for setting in table()}
 def describe(key: str) -> str:
     """Return the help of a setting's flag."""
     setting = _TABLE[key]
-    return f"{setting.description} [default: {setting.default}]" if setting.default != "" else setting.description
+    return f"{setting.description} (default: {setting.default})" if setting.default != "" else setting.description
 
 
 def load(flags: Mapping[str, object], *, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

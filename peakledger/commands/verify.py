@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ledger.errors import PeakledgerError, ProjectionDamaged
+from ledger.projections.quarantine import rebuild_quarantine
 from ledger.projections.rebuild import compare_with_journal, rebuild_balances
-from ledger.verification import verify_journal
+from ledger.verify import VerifyReport, verify_journal
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
@@ -38,16 +38,16 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
     if errors:
         raise errors[-1]
     if not as_json:
-        console.print("Every frame, digest and count is right, and the balances are those of the journal.")
+        console.print("Every frame, digest and count is right, debits equal credits, and the balances are those of the journal.")
 
 
 def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
     """Check one shard, and add to ``item`` what was found. Raises what is wrong."""
     with _told(f"journal of {directory.name}") as progress:
-        item |= asdict(verify_journal(directory, progress))
+        item |= _journal_item(verify_journal(directory, progress))
     with _told(f"balances of {directory.name}") as progress:
         comparison = compare_with_journal(directory, progress)
-    item |= {"accounts": comparison.account_count, "balances_seq": comparison.seq}
+    item["balances_seq"] = comparison.seq
     if not comparison.agrees:
         raise ProjectionDamaged(
             f"The balances of {directory.name} differ from the journal",
@@ -57,13 +57,32 @@ def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
         )
 
 
+def _journal_item(report: VerifyReport) -> dict[str, Any]:
+    return {
+        "segments": report.segments,
+        "frames": report.frames,
+        "last_seq": report.entries,
+        "accounts": report.accounts,
+        "records_consumed": report.records_consumed,
+        "events_applied": report.events_applied,
+        "events_existing": report.events_existing,
+        "events_refused": report.events_refused,
+        "debits_fen": report.debits_fen,
+        "credits_fen": report.credits_fen,
+        "torn_tail_bytes": report.torn_tail.byte_count if report.torn_tail else 0,
+    }
+
+
 def rebuild(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
     """Make every projection anew from the journal. No engine may run on the ledger meanwhile; readers may."""
     settings = config.load({"data": data}, config=config_file)
     items = []
     for path in shard_directories(settings.data):
         with _told(f"balances of {path.name}") as progress:
-            items.append({"shard": path.name, "seq": rebuild_balances(path, progress)})
+            seq = rebuild_balances(path, progress)
+        with _told(f"quarantine of {path.name}") as progress:
+            rebuild_quarantine(path, progress)
+        items.append({"shard": path.name, "seq": seq})
     show("rebuilt", items, as_json=as_json)
 
 

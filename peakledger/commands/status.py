@@ -1,0 +1,63 @@
+"""``peakledger status``: where each shard stands, from its files, whether an engine runs or not."""
+
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import LedgerNotFound
+from ledger.journal import FrameHeader, find_end, read_parameters
+from ledger.ownership import Owner, read_owner
+from ledger.projections.balances import BalanceReader
+from peakledger import config
+from peakledger.commands.options import Config, Data, Json
+from peakledger.commands.shards import shard_directories
+from peakledger.display import show
+from streams.outcomes import POSITION_FILE, read_position
+
+
+def status(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
+    """Show where each shard stands: what its journal holds, how far the balances and the outcomes are, and who writes it."""
+    settings = config.load({"data": data}, config=config_file)
+    items = [_item(path) for path in shard_directories(settings.data)]
+    show("status", items, as_json=as_json, hide=["source", "pid", "host", "epoch", "frame", "outcomes_next_frame"])
+
+
+def _item(directory: Path) -> dict[str, Any]:
+    end = find_end(directory / "journal")
+    last = FrameHeader.unpack(end.last_frame) if end and end.last_frame else None
+    owner = read_owner(directory)
+    return {
+        "shard": directory.name,
+        "source": read_parameters(directory).source,
+        "running": owner is not None and _is_running(directory, owner),
+        "pid": owner.pid if owner else 0,
+        "host": owner.host if owner else "",
+        "epoch": owner.epoch if owner else 0,
+        "records_consumed": last.records_consumed if last else 0,
+        "events_applied": last.events_applied if last else 0,
+        "events_existing": last.events_existing if last else 0,
+        "events_refused": last.events_refused if last else 0,
+        "next_offset": last.next_offset if last else 0,
+        "durable_seq": last.last_seq if last else 0,
+        "watermark_seq": _watermark_seq(directory),
+        "frame": last.frame_number if last else 0,
+        "outcomes_next_frame": read_position(directory / POSITION_FILE),
+        "ledger_time_ms": last.ledger_time_ms if last else 0,
+        "journal_on_disk_bytes": sum(path.stat().st_blocks * 512 for path in (directory / "journal").iterdir()),
+    }
+
+
+def _watermark_seq(directory: Path) -> int:
+    try:
+        return BalanceReader(directory).watermark.seq
+    except LedgerNotFound:
+        return 0
+
+
+def _is_running(directory: Path, owner: Owner) -> bool:
+    """Return whether the writer of the current epoch holds its lock: asked without taking it, which could be in a writer's way."""
+    try:
+        inode = (directory / f"lock.{owner.epoch}").stat().st_ino
+        locks = Path("/proc/locks").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return any(" FLOCK " in line and f":{inode} " in line for line in locks)
