@@ -172,12 +172,14 @@ cdef class Posting:
 
     cdef bint read_original(self, uint64_t seq, journal_entry *entry) noexcept:
         """Read an entry back from the journal; False where that fails, with the reason kept in ``failure``."""
+        cdef read_status found
         try:
             if self.writer.get_durable_seq() < seq:
                 self.writer.wait_durable(self.frame.frame_number - 1)
             if self.originals is None:
                 self.originals = EntryReader(os.fsdecode(<const char *>self.writer.folder))
-            if self.originals.copy_entry(seq, entry) == READ_OK and max(entry.debit_slot, entry.credit_slot) < self.accounts.count:
+            found = self.originals.copy_entry(seq, entry)
+            if found == READ_OK and max(entry.debit_slot, entry.credit_slot) < self.accounts.count:
                 return True
             self.originals.frames.raise_status()
             self.stop_at_damaged_original(seq)
