@@ -1,0 +1,190 @@
+"""``peakledger bench``: the suites, the figures that sum them up, and the comparison of two runs."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import figures as all_figures
+from bench.brokers import broker
+from bench.compare import compare as compare_results
+from bench.results import RESULTS, Results, load_results
+from bench.suites import core, growth, kafka, latency, projection, read, start
+from bench.workload import Workload
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure this machine. Every run leaves all its repetitions as JSON; docs/benchmarks.md says how to read it.",
+)
+progress = Console(stderr=True, highlight=False)
+output = Console(highlight=False, soft_wrap=True)
+
+Events = Annotated[int, typer.Option(help="Events of one repetition")]
+Households = Annotated[int, typer.Option(help="Accounts, all open before the clock runs")]
+Repetitions = Annotated[int, typer.Option(help="How often each thing is measured, in turn with what it is compared with")]
+Seconds = Annotated[float, typer.Option(help="How long each rate is held")]
+Place = Annotated[Path, typer.Option("--directory", help="Where ledgers are made, and removed again: a disk, not a tmpfs")]
+Out = Annotated[Path, typer.Option("--results", help="Where the JSON files go")]
+Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A broker; without one, one is brought up for the run")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
+
+HERE = Path(tempfile.gettempdir())
+
+
+@app.command("core")
+def core_command(
+    events: Events = 5_000_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 5,
+    zipf: Annotated[float, typer.Option(help="Skew of the households: 0 uniform, 0.99 strong")] = 0.0,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Durable apply from memory, beside the C limit."""
+    found = core.run(directory, events=events, households=households, repetitions=repetitions, zipf_theta=zipf)
+    _show(found, results, as_json)
+
+
+@app.command("kafka")
+def kafka_command(
+    events: Events = 5_000_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 3,
+    json_events: Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")] = False,
+    servers: Servers = None,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Catch-up of a filled topic, beside confluent-kafka and aiokafka merely reading it."""
+    workload = Workload(events=events, households=households, json=json_events)
+    with broker(servers) as place:
+        found = kafka.run(place, directory, workload=workload, repetitions=repetitions, readers=("confluent", "aiokafka"))
+    _show(found, results, as_json)
+
+
+@app.command("latency")
+def latency_command(
+    rate: Annotated[list[int], typer.Option(help="Events a second; may be given more than once")] = [10_000],  # noqa: B006
+    seconds: Seconds = 10.0,
+    households: Households = 1_000_000,
+    servers: Servers = None,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """From the acknowledged publish to the balance that any process can read."""
+    with broker(servers) as place:
+        found = latency.run(place, directory, households=households, rates=rate, seconds=seconds)
+    _show(found, results, as_json)
+
+
+@app.command("projection")
+def projection_command(
+    rate: Annotated[list[float], typer.Option(help="Events a second; inf is full catch-up")] = [1e5, 1e6, float("inf")],  # noqa: B006
+    seconds: Seconds = 10.0,
+    households: Households = 10_000_000,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """How far the balances in LMDB are behind, by rate."""
+    _show(projection.run(directory, households=households, rates=rate, seconds=seconds), results, as_json)
+
+
+@app.command("read")
+def read_command(
+    rate: Annotated[float, typer.Option(help="Events a second that the engine applies meanwhile")] = 100_000,
+    seconds: Seconds = 5.0,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 3,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Balance reads in another process, on a core of its own and on the engine's."""
+    found = read.run(directory, households=households, rate=rate, seconds=seconds, repetitions=repetitions)
+    _show(found, results, as_json)
+
+
+@app.command("start")
+def start_command(
+    events: Events = 5_000_000,
+    households: Households = 10_000_000,
+    repetitions: Repetitions = 3,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Start after a clean stop and after a kill, and the rebuild of all projections."""
+    _show(start.run(directory, households=households, events=events, repetitions=repetitions), results, as_json)
+
+
+@app.command("growth")
+def growth_command(
+    events: Events = 100_000_000,
+    households: Households = 1_000_000,
+    days: Annotated[float, typer.Option(help="Business dates that the events spread over")] = 30.0,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """The rate as journal, accounts and key tables grow."""
+    _show(growth.run(directory, events=events, households=households, days=days), results, as_json)
+
+
+@app.command()
+def figures(
+    large: Annotated[bool, typer.Option("--large", help="The sizes that count, instead of ten minutes' worth")] = False,
+    servers: Servers = None,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Run every suite and print the figures by which a season is sized."""
+
+    def said(found: Results) -> None:
+        progress.print(f"{found.suite}: {found.save(results)}")
+
+    found = all_figures.measure(all_figures.LARGE if large else all_figures.SMALL, directory, servers, said)
+    if as_json:
+        output.print_json(data=found)
+        return
+    table = Table("figure", "measured", box=None)
+    for name, value in found.items():
+        table.add_row(name, f"{value:,.4g}")
+    output.print(table)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A result file")],
+    after: Annotated[Path, typer.Argument(help="A later one of the same suite")],
+    as_json: Json = False,
+) -> None:
+    """Compare two result files."""
+    found = compare_results(load_results(before), load_results(after))
+    if as_json:
+        output.print_json(data=msgspec.to_builtins(found))
+        return
+    table = Table("measurement", "unit", "before", "after", "ratio", "beyond noise", box=None)
+    for each in found:
+        noise = "yes" if each.beyond_noise else "no"
+        table.add_row(each.name, each.unit, f"{each.before:,.4g}", f"{each.after:,.4g}", f"{each.ratio:.3f}", noise)
+    output.print(table)
+
+
+def _show(found: Results, directory: Path, as_json: bool) -> None:
+    progress.print(f"All repetitions: {found.save(directory)}")
+    if as_json:
+        output.print_json(data=msgspec.to_builtins(found))
+        return
+    table = Table("measurement", "unit", "median", "spread", "repetitions", box=None)
+    for each in found.measurements:
+        table.add_row(each.name, each.unit, f"{each.median:,.4g}", f"{each.spread:.0%}", str(len(each.values)))
+    output.print(table)

@@ -1,0 +1,33 @@
+"""Compares two result files, measurement by measurement."""
+
+import msgspec
+
+from bench.results import Measurement, Results
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One measurement in two runs. ``ratio`` is after over before, of the medians.
+
+    ``beyond_noise``: no repetition of one lies within the range of the other's. With a single repetition in each nothing can be
+    said, and it is false.
+    """
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    ratio: float
+    beyond_noise: bool
+
+
+def compare(before: Results, after: Results) -> list[Comparison]:
+    """Return what both have, in the order of ``after``."""
+    earlier = {measurement.name: measurement for measurement in before.measurements}
+    return [_compare(earlier[later.name], later) for later in after.measurements if later.name in earlier]
+
+
+def _compare(before: Measurement, after: Measurement) -> Comparison:
+    apart = max(before.values) < min(after.values) or max(after.values) < min(before.values)
+    repeated = len(before.values) > 1 and len(after.values) > 1
+    ratio = after.median / before.median if before.median else float("nan")
+    return Comparison(after.name, after.unit, before.median, after.median, ratio, apart and repeated)

@@ -1,0 +1,56 @@
+"""Balance reads in another process while an engine applies events: on a core of its own, and on the engine's."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.balance_reads import finish_reads, start_reads
+from bench.feeding import blocks, feed_at_rate, prefilled_engine
+from bench.results import Results, new_results
+from bench.workload import Workload
+
+EVENTS_PER_BATCH = 1024
+
+
+def run(directory: Path, *, households: int, rate: float, seconds: float, repetitions: int, seed: int = 1) -> Results:
+    """Measure ``<where>_p50_us`` and ``<where>_p99_us``, where is ``own_core`` or ``under_load`` (the engine's core)."""
+    results = new_results("read", households=households, rate=rate, seconds=seconds)
+    events = int(rate * seconds)
+    workload = Workload(
+        seed=seed, events=events * repetitions * 2, households=households, records_per_batch=EVENTS_PER_BATCH, duplicates=0.0
+    )
+    engine_core, other_core = 0, (os.cpu_count() or 1) - 1
+    with prefilled_engine(directory, workload) as engine:
+        for turn in range(repetitions * 2):
+            where, cpu = (("own_core", other_core), ("under_load", engine_core))[turn % 2]
+            prepared = list(blocks(workload, events * turn, events * (turn + 1), first_offset=engine.next_offset))
+            with all_threads_on(engine_core):
+                reads = start_reads(engine.directory, households, seconds, cpu)
+                applied = list(feed_at_rate(engine, prepared, rate))
+                found = finish_reads(reads)
+                engine.wait_projected()
+            results.add(f"{where}_p50_us", "us", found.p50_us)
+            results.add(f"{where}_p99_us", "us", found.p99_us)
+            results.add(f"{where}_max_us", "us", found.max_us)
+            results.add(f"{where}_events_per_s", "events/s", events / (applied[-1][0] - applied[0][0]))
+    return results
+
+
+@contextmanager
+def all_threads_on(cpu: int) -> Iterator[None]:
+    """Keep every thread that this process has on one core, and let them go everywhere again afterwards."""
+    everywhere = os.sched_getaffinity(0)
+    _move_threads({cpu})
+    try:
+        yield
+    finally:
+        _move_threads(everywhere)
+
+
+def _move_threads(cpus: set[int]) -> None:
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setaffinity(int(task.name), cpus)
+        except ProcessLookupError:
+            continue

@@ -1,0 +1,79 @@
+"""Percentiles, delays, results and their comparison."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.compare import compare
+from bench.figures import FIGURES
+from bench.limit import run_limit
+from bench.percentiles import delays_s, percentile
+from bench.results import load_results, new_results
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
+def test_a_percentile_is_the_smallest_value_that_enough_values_do_not_exceed(share, expected):
+    assert percentile(list(range(100, 0, -1)), share) == expected
+
+
+def test_no_values_have_no_percentile():
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_a_delay_ends_when_a_position_at_least_as_great_is_seen():
+    seen = [(1.0, 10), (2.0, 30), (5.0, 40)]
+    assert delays_s([(0.5, 10), (0.75, 11), (2.5, 30), (3.0, 31)], seen) == [0.5, 1.25, 0.0, 2.0]
+
+
+def test_results_keep_every_repetition_and_come_back_from_their_file(tmp_path):
+    results = new_results("core", events=10)
+    for ours, theirs in ((4.0, 8.0), (6.0, 8.0), (8.0, 10.0)):
+        results.add("ours", "events/s", ours)
+        results.add("theirs", "events/s", theirs)
+    loaded = load_results(results.save(tmp_path))
+    assert loaded == results
+    assert (loaded.median("ours"), loaded.ratio("ours", "theirs")) == (6.0, 0.75)
+    assert {"cpu", "cores", "kernel", "memory_mib"} <= loaded.machine.keys()
+
+
+def results_with(*values: float):
+    results = new_results("core")
+    for value in values:
+        results.add("rate", "events/s", value)
+    return results
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "beyond_noise"),
+    [((1, 2, 3), (4, 5, 6), True), ((1, 2, 4), (3, 5, 6), False), ((1,), (2,), False), ((4, 5), (1, 2), True)],
+)
+def test_a_difference_counts_when_the_repetitions_do_not_overlap(before, after, beyond_noise):
+    (comparison,) = compare(results_with(*before), results_with(*after))
+    assert comparison.beyond_noise is beyond_noise
+    assert comparison.ratio == comparison.after / comparison.before
+
+
+def test_two_result_files_are_compared_on_the_command_line(tmp_path):
+    before, after = results_with(2, 2).save(tmp_path / "before"), results_with(3, 3).save(tmp_path / "after")
+    printed = CliRunner().invoke(app, ["compare", str(before), str(after), "--json"])
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout)[0]["ratio"] == 1.5
+
+
+def test_figures_have_names_of_their_own():
+    assert len(set(FIGURES)) == len(FIGURES) == 21
+
+
+def test_the_limit_program_balances_and_leaves_nothing_behind(tmp_path):
+    try:
+        limit = run_limit(200_000, 5_000, tmp_path, seed=3)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no direct I/O in {tmp_path}: {error.stderr.decode()}")
+    assert limit.balanced
+    assert 0.98 < limit.applied / limit.events < 1
+    assert list(Path(tmp_path).iterdir()) == []
