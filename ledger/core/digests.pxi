@@ -36,24 +36,47 @@ cdef void digester_end_block(block_digester *digester, digest_record *record) no
     memcpy(record.digest, digester.chain, 32)
 
 
+cdef void digester_add_two_leaves(block_digester *digester, const journal_entry *entries) noexcept nogil:
+    cdef sha256_context contexts[2]
+    cdef uint64_t leaf = digester.entry_count % ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF
+    cdef uint8_t prefix = 0
+    sha256_begin(&contexts[0])
+    sha256_add(&contexts[0], &prefix, 1)
+    contexts[1] = contexts[0]
+    sha256_add_two(contexts, entries, entries + ENTRIES_PER_LEAF, ENTRIES_PER_LEAF * sizeof(journal_entry))
+    sha256_end(&contexts[0], digester.leaves[leaf])
+    sha256_end(&contexts[1], digester.leaves[leaf + 1])
+    digester.entry_count += 2 * ENTRIES_PER_LEAF
+
+
+cdef uint64_t digester_add_to_leaf(block_digester *digester, const journal_entry *entries, uint32_t count) noexcept nogil:
+    # Returns how many of the entries it took: up to the end of the leaf.
+    cdef uint64_t in_leaf = digester.entry_count % ENTRIES_PER_LEAF
+    cdef uint64_t taken = min(<uint64_t>count, ENTRIES_PER_LEAF - in_leaf)
+    cdef uint8_t prefix = 0
+    if in_leaf == 0:
+        sha256_begin(&digester.leaf)
+        sha256_add(&digester.leaf, &prefix, 1)
+    sha256_add(&digester.leaf, entries, taken * sizeof(journal_entry))
+    digester.entry_count += taken
+    if in_leaf + taken == ENTRIES_PER_LEAF:
+        sha256_end(&digester.leaf, digester.leaves[(digester.entry_count - 1) % ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF])
+    return taken
+
+
 cdef uint32_t digester_add(
     block_digester *digester, const journal_entry *entries, uint32_t count, digest_record *records
 ) noexcept nogil:
     # Returns how many blocks were completed; their records are in records, which has room for blocks_ended() of them.
-    cdef uint32_t taken, in_leaf, blocks = 0
-    cdef uint8_t prefix = 0
+    cdef uint32_t taken, blocks = 0
     while count:
-        in_leaf = digester.entry_count % ENTRIES_PER_LEAF
-        if in_leaf == 0:
-            sha256_begin(&digester.leaf)
-            sha256_add(&digester.leaf, &prefix, 1)
-        taken = min(count, ENTRIES_PER_LEAF - in_leaf)
-        sha256_add(&digester.leaf, entries, taken * sizeof(journal_entry))
+        if count >= 2 * ENTRIES_PER_LEAF and digester.entry_count % (2 * ENTRIES_PER_LEAF) == 0:
+            digester_add_two_leaves(digester, entries)
+            taken = 2 * ENTRIES_PER_LEAF
+        else:
+            taken = <uint32_t>digester_add_to_leaf(digester, entries, count)
         entries += taken
         count -= taken
-        digester.entry_count += taken
-        if in_leaf + taken == ENTRIES_PER_LEAF:
-            sha256_end(&digester.leaf, digester.leaves[(digester.entry_count - 1) % ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF])
         if digester.entry_count % ENTRIES_PER_BLOCK == 0:
             digester_end_block(digester, records + blocks)
             blocks += 1
@@ -69,14 +92,13 @@ def chain_digests(const uint8_t[::1] entries not None, bytes last_digest=bytes(3
     """Return the chained digests of the full blocks of ``entries``: whole 96-byte entries from the start of a block on."""
     cdef block_digester digester
     cdef digest_record record
-    cdef const journal_entry *entry
-    cdef uint32_t index, count = <uint32_t>(entries.shape[0] // sizeof(journal_entry))
+    cdef size_t block
     digests = []
     digester_start(&digester, 0, last_digest)
-    for index in range(count):
-        entry = <const journal_entry *>&entries[index * sizeof(journal_entry)]
-        if digester_add(&digester, entry, 1, &record):
-            digests.append((<const uint8_t *>record.digest)[:32])
+    for block in range(entries.shape[0] // (ENTRIES_PER_BLOCK * sizeof(journal_entry))):
+        digester_add(
+            &digester, <const journal_entry *>&entries[block * ENTRIES_PER_BLOCK * sizeof(journal_entry)], ENTRIES_PER_BLOCK, &record)
+        digests.append((<const uint8_t *>record.digest)[:32])
     return digests
 
 

@@ -61,42 +61,71 @@ static void sha256_blocks_portable(uint32_t state[8], const uint8_t *data, size_
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
-/* The instructions want the state as (a,b,e,f) and (c,d,g,h), and do two rounds each. */
-__attribute__((target("sha,sse4.1"))) static void sha256_blocks_native(uint32_t state[8], const uint8_t *data, size_t count) {
+/* The instructions want the state as (a,b,e,f) and (c,d,g,h), and do two rounds each, each waiting for the one before: two lanes,
+ * of two messages, take little more time than one. */
+__attribute__((target("sha,sse4.1"), always_inline)) static inline void sha256_lanes(
+    const int lanes, uint32_t *const states[], const uint8_t *const data[], size_t count) {
   const __m128i byte_swap = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
-  __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xB1);
-  __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1B);
-  __m128i abef = _mm_alignr_epi8(cdab, efgh, 8);
-  __m128i cdgh = _mm_blend_epi16(efgh, cdab, 0xF0);
-  for (; count--; data += SHA256_BLOCK_BYTES) {
-    __m128i abef_before = abef, cdgh_before = cdgh, w[4];
-    for (int i = 0; i < 4; i++) w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)), byte_swap);
+  __m128i abef[2], cdgh[2], abef_before[2], cdgh_before[2], w[2][4];
+  for (int lane = 0; lane < lanes; lane++) {
+    __m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)states[lane]), 0xB1);
+    __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(states[lane] + 4)), 0x1B);
+    abef[lane] = _mm_alignr_epi8(cdab, efgh, 8);
+    cdgh[lane] = _mm_blend_epi16(efgh, cdab, 0xF0);
+  }
+  for (size_t block = 0; block < count; block++) {
+    for (int lane = 0; lane < lanes; lane++) {
+      const uint8_t *place = data[lane] + SHA256_BLOCK_BYTES * block;
+      abef_before[lane] = abef[lane];
+      cdgh_before[lane] = cdgh[lane];
+      for (int i = 0; i < 4; i++) w[lane][i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(place + 16 * i)), byte_swap);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
-      __m128i words = _mm_add_epi32(w[i & 3], _mm_load_si128((const __m128i *)(sha256_round_constants + 4 * i)));
-      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, words);
-      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(words, 0x0E));
-      if (i < 12) {
-        __m128i sum = _mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]);
-        sum = _mm_add_epi32(sum, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
-        w[i & 3] = _mm_sha256msg2_epu32(sum, w[(i + 3) & 3]);
+#pragma GCC unroll 2
+      for (int lane = 0; lane < lanes; lane++) {
+        __m128i *words = w[lane];
+        __m128i sum = _mm_add_epi32(words[i & 3], _mm_load_si128((const __m128i *)(sha256_round_constants + 4 * i)));
+        cdgh[lane] = _mm_sha256rnds2_epu32(cdgh[lane], abef[lane], sum);
+        abef[lane] = _mm_sha256rnds2_epu32(abef[lane], cdgh[lane], _mm_shuffle_epi32(sum, 0x0E));
+        if (i < 12) {
+          sum = _mm_sha256msg1_epu32(words[i & 3], words[(i + 1) & 3]);
+          sum = _mm_add_epi32(sum, _mm_alignr_epi8(words[(i + 3) & 3], words[(i + 2) & 3], 4));
+          words[i & 3] = _mm_sha256msg2_epu32(sum, words[(i + 3) & 3]);
+        }
       }
     }
-    abef = _mm_add_epi32(abef, abef_before);
-    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+    for (int lane = 0; lane < lanes; lane++) {
+      abef[lane] = _mm_add_epi32(abef[lane], abef_before[lane]);
+      cdgh[lane] = _mm_add_epi32(cdgh[lane], cdgh_before[lane]);
+    }
   }
-  __m128i feba = _mm_shuffle_epi32(abef, 0x1B);
-  __m128i dchg = _mm_shuffle_epi32(cdgh, 0xB1);
-  _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(feba, dchg, 0xF0));
-  _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+  for (int lane = 0; lane < lanes; lane++) {
+    __m128i feba = _mm_shuffle_epi32(abef[lane], 0x1B);
+    __m128i dchg = _mm_shuffle_epi32(cdgh[lane], 0xB1);
+    _mm_storeu_si128((__m128i *)states[lane], _mm_blend_epi16(feba, dchg, 0xF0));
+    _mm_storeu_si128((__m128i *)(states[lane] + 4), _mm_alignr_epi8(dchg, feba, 8));
+  }
+}
+__attribute__((target("sha,sse4.1"))) static void sha256_blocks_native(uint32_t state[8], const uint8_t *data, size_t count) {
+  sha256_lanes(1, &state, &data, count);
+}
+__attribute__((target("sha,sse4.1"))) static void sha256_two_native(
+    uint32_t *const states[2], const uint8_t *const data[2], size_t count) {
+  sha256_lanes(2, states, data, count);
 }
 /* __builtin_cpu_supports of older compilers does not know the name "sha": leaf 7, EBX bit 29. */
 static int sha256_has_native(void) {
+  static int answer = -1; /* asking takes longer than hashing a block */
   unsigned int eax, ebx, ecx, edx;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && ebx >> 29 & 1 && __builtin_cpu_supports("sse4.1");
+  if (answer < 0) answer = __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && ebx >> 29 & 1 && __builtin_cpu_supports("sse4.1");
+  return answer;
 }
 #else
 #define sha256_blocks_native sha256_blocks_portable
+static void sha256_two_native(uint32_t *const states[2], const uint8_t *const data[2], size_t count) {
+  for (int lane = 0; lane < 2; lane++) sha256_blocks_portable(states[lane], data[lane], count);
+}
 static int sha256_has_native(void) { return 0; }
 #endif
 
@@ -146,6 +175,24 @@ static inline void sha256_end_by(sha256_blocks_function blocks, sha256_context *
 
 static void sha256_add(sha256_context *context, const void *bytes, size_t length) {
   sha256_add_by(sha256_blocks, context, bytes, length);
+}
+
+/* Adds to two contexts of the same length at once. */
+static void sha256_add_two(sha256_context contexts[2], const void *first, const void *second, size_t length) {
+  const uint8_t *data[2] = {(const uint8_t *)first, (const uint8_t *)second};
+  uint32_t *states[2] = {contexts[0].state, contexts[1].state};
+  size_t missing = (SHA256_BLOCK_BYTES - contexts[0].length % SHA256_BLOCK_BYTES) % SHA256_BLOCK_BYTES;
+  size_t whole = length < missing || !sha256_has_native() ? 0 : (length - missing) / SHA256_BLOCK_BYTES;
+  for (int lane = 0; whole && lane < 2; lane++) {
+    sha256_add(&contexts[lane], data[lane], missing);
+    data[lane] += missing;
+  }
+  if (whole) sha256_two_native(states, data, whole);
+  for (int lane = 0; lane < 2; lane++) {
+    size_t done = whole * SHA256_BLOCK_BYTES;
+    contexts[lane].length += done;
+    sha256_add(&contexts[lane], data[lane] + done, length - done - (whole ? missing : 0));
+  }
 }
 
 static void sha256_end(sha256_context *context, uint8_t digest[32]) { sha256_end_by(sha256_blocks, context, digest); }
