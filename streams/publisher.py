@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from ledger._core import EventDecoder, build_batch, build_packed_batches, partition_of
+from ledger._core import EventDecoder, build_batch, build_packed_batches, build_value_batches, partition_of
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.events import Event, encode_json, encode_msgpack, encode_packed
 from ledger.outcomes import OutcomeCode
@@ -110,18 +110,25 @@ class SinkPublisher:
         """Take packed events of 64 bytes, one after the other, as they are: the fast way. Their times are now, or given."""
         view = memoryview(events).cast("B")
         count = len(view) // PACKED_EVENT_BYTES
-        times = timestamps_ms if timestamps_ms is not None else array("q", [_now_ms()]) * count
+        times = _times(timestamps_ms, count)
         if len(view) % PACKED_EVENT_BYTES or len(times) != count:
             raise ValueError(f"{len(view)} bytes are not {len(times)} packed events")
         for first in range(0, count, _BULK_EVENTS):
             part = view[first * PACKED_EVENT_BYTES : (first + _BULK_EVENTS) * PACKED_EVENT_BYTES]
-            batches = await asyncio.to_thread(
-                build_packed_batches, part, times[first : first + _BULK_EVENTS], len(self._queues), self._batch_bytes
-            )
-            built: dict[int, list[tuple[bytearray, int]]] = {}
-            for partition, batch, record_count in batches:
-                built.setdefault(partition, []).append((batch, record_count))
-            await asyncio.gather(*(self._send(partition, ready) for partition, ready in built.items()))
+            await self._send_built(build_packed_batches, part, times[first : first + _BULK_EVENTS])
+
+    async def publish_values(
+        self,
+        values: bytes | bytearray | memoryview,
+        value_ends: "array[int]",
+        households: "array[int]",
+        timestamps_ms: "array[int] | None" = None,
+    ) -> None:
+        """Take values of any length, one after the other in ``values``, as they are: the fast way for JSON and MessagePack.
+
+        ``value_ends`` (of type q) says where each ends, ``households`` (of type Q) whose each is.
+        """
+        await self._send_built(build_value_batches, values, value_ends, households, _times(timestamps_ms, len(value_ends)))
 
     async def flush(self) -> None:
         """Return when every event taken so far is acknowledged. Raises PublishFailed."""
@@ -135,6 +142,13 @@ class SinkPublisher:
 
     async def _send_all(self) -> None:
         await asyncio.gather(*(self._send(partition) for partition in range(len(self._queues))))
+
+    async def _send_built(self, build: Callable[..., list[tuple[int, bytearray, int]]], *events: object) -> None:
+        """Send the batches that the core builds of many events, those of one partition in their order."""
+        built: dict[int, list[tuple[bytearray, int]]] = {}
+        for partition, batch, record_count in await asyncio.to_thread(build, *events, len(self._queues), self._batch_bytes):
+            built.setdefault(partition, []).append((batch, record_count))
+        await asyncio.gather(*(self._send(partition, ready) for partition, ready in built.items()))
 
     async def _send(self, partition: int, ready: Iterable[tuple[bytearray, int]] = ()) -> None:
         """Send what the partition's queue holds, then the batches that are ready."""
@@ -182,6 +196,10 @@ def _encoder(encoding: Encoding, channels: tuple[Channel, ...]) -> Callable[[Eve
 
 def _room_for(record: Record) -> int:
     return _RECORD_OVERHEAD_BYTES + len(record[0] or b"") + len(record[1] or b"")
+
+
+def _times(timestamps_ms: "array[int] | None", count: int) -> "array[int]":
+    return array("q", [_now_ms()]) * count if timestamps_ms is None else timestamps_ms
 
 
 def _now_ms() -> int:

@@ -2,12 +2,13 @@ import asyncio
 import struct
 from array import array
 from datetime import date
+from itertools import accumulate
 
 import pytest
 
 from ledger._core import partition_of, walk_batches
 from ledger.errors import EventInvalid, PeakledgerError, PublishFailed
-from ledger.events import Bill, Payment, decode_event
+from ledger.events import Bill, Payment, decode_event, encode_json
 from streams.embedded import EmbeddedStream
 from streams.publisher import EmbeddedPublisher
 
@@ -80,6 +81,18 @@ def test_packed_events_in_bulk_go_where_single_ones_go(directory):
         assert key == b"%013d" % timestamp_ms
         assert partition == partition_of(key, 3)
         assert value == events[timestamp_ms * 64 : timestamp_ms * 64 + 64]
+
+
+def test_values_in_bulk_go_where_single_ones_go(directory):
+    events = [payment(number, f"33000000000{number % 7:02d}") for number in range(200)]
+    values = [encode_json(event) for event in events]
+    ends = array("q", accumulate(map(len, values)))
+    households = array("Q", [int(event.household) for event in events])
+    records = run(directory, lambda publisher: publisher.publish_values(b"".join(values), ends, households), batch_bytes=2000)
+    assert sorted(record[4] for record in records) == sorted(values)
+    for partition, _, _, key, value in records:
+        assert key == decode_event(value).household.encode()
+        assert partition == partition_of(key, 3)
 
 
 def test_single_events_and_bulk_stay_in_the_order_of_publishing(directory):
