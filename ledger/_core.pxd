@@ -42,9 +42,6 @@ cdef struct batch_header:
     int32_t last_offset_delta
     int64_t base_timestamp_ms
     int64_t max_timestamp_ms
-    int64_t producer_id
-    int16_t producer_epoch
-    int32_t base_sequence
     int32_t record_count
 
 cdef struct record_fields:
@@ -68,7 +65,6 @@ cdef struct batch_walker:
     int64_t previous_delta
     int64_t timestamp_ms
     int64_t timestamp_delta_mask
-    uint64_t control_batches
     int status
     int64_t base_offset
     uint64_t byte_offset

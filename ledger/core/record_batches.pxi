@@ -48,9 +48,6 @@ cdef inline void read_batch_header(const uint8_t *at, batch_header *header) noex
     header.last_offset_delta = <int32_t>big_endian(at + LAST_OFFSET_DELTA_AT, 4)
     header.base_timestamp_ms = <int64_t>big_endian(at + BASE_TIMESTAMP_AT, 8)
     header.max_timestamp_ms = <int64_t>big_endian(at + MAX_TIMESTAMP_AT, 8)
-    header.producer_id = <int64_t>big_endian(at + PRODUCER_ID_AT, 8)
-    header.producer_epoch = <int16_t>big_endian(at + PRODUCER_EPOCH_AT, 2)
-    header.base_sequence = <int32_t>big_endian(at + BASE_SEQUENCE_AT, 4)
     header.record_count = <int32_t>big_endian(at + RECORD_COUNT_AT, 4)
 
 
@@ -184,7 +181,6 @@ cdef int open_batch(batch_walker *w) noexcept nogil:
     w.timestamp_ms = header.max_timestamp_ms if header.attributes & LOG_APPEND_TIME else header.base_timestamp_ms
     w.timestamp_delta_mask = 0 if header.attributes & LOG_APPEND_TIME else -1
     if header.attributes & CONTROL:
-        w.control_batches += 1
         w.record = w.batch_end
         w.records_left = 0
     return 1
