@@ -47,6 +47,10 @@ $(STAMPS)/extension: $(CORE_SOURCES) $(STAMPS)/runtime
 .PHONY: develop
 develop: $(STAMPS)/extension $(STAMPS)/command ## Make .venv with the command `peakledger` in it, from this tree
 
+.PHONY: demo
+demo: develop ## Show a season with a killed engine, from nothing, in under two minutes
+	@$(BIN)/peakledger demo --directory demo-data
+
 # --- Checks -------------------------------------------------------------------------------------------------------------
 
 .PHONY: test

@@ -10,6 +10,7 @@ from ledger.errors import PeakledgerError
 from ledger.version import __version__
 from peakledger.commands import balances, channels, outcome, publish, quarantine, run, schema, statement, status, topics, verify
 from peakledger.commands.options import examples
+from peakledger.demo import demo
 from peakledger.exit_codes import exit_code_of
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
+    "demo": (demo, ("peakledger demo", "peakledger demo --directory demo-data --events 1000000")),
     "status": (status.status, ("peakledger status", "watch peakledger status")),
     "verify": (verify.verify, ("peakledger verify", "peakledger verify --data peakledger-data --json")),
     "rebuild": (verify.rebuild, ("peakledger rebuild --data peakledger-data",)),

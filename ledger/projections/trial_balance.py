@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from ledger.account_ids import AccountKind
 from ledger.projections.balances import Balance, BalanceReader
 
 
@@ -30,9 +29,9 @@ class Totals:
 
 def trial_balance(reader: BalanceReader) -> dict[str, Totals]:
     """Return the sums of one snapshot by kind of account, and of ``all``."""
-    totals = {kind.name: Totals() for kind in AccountKind}
+    totals: dict[str, Totals] = {}
     for balance in reader.items():
-        totals[balance.account.partition(":")[0]].add(balance)
+        totals.setdefault(balance.account.partition(":")[0], Totals()).add(balance)
     everything = Totals()
     for field in Totals.__slots__:
         setattr(everything, field, sum(getattr(row, field) for row in totals.values()))

@@ -54,7 +54,7 @@ def _watermark_seq(directory: Path) -> int:
 
 
 def _is_running(directory: Path, owner: Owner) -> bool:
-    """Return whether the writer of the current epoch holds its lock: asked without taking it, which could be in a writer's way."""
+    """Return whether the writer of the current epoch holds its lock. It is not tried, for that could be in a writer's way."""
     try:
         inode = (directory / f"lock.{owner.epoch}").stat().st_ino
         locks = Path("/proc/locks").read_text().splitlines()
