@@ -86,6 +86,10 @@ coverage: $(STAMPS)/extension $(STAMPS)/test ## Show which lines of Python and C
 	cd build/coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 
+.PHONY: bench
+bench: $(STAMPS)/extension $(STAMPS)/test ## Run every benchmark suite, small; BENCH_ARGS=--large for the real thing
+	$(BIN)/peakledger bench figures $(BENCH_ARGS)
+
 .PHONY: kafka
 kafka: $(STAMPS)/test ## Leave a Kafka broker running on localhost:9092 to try things with
 	python -m tests.kafka.broker $(KAFKA_ARGS)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli import app as bench_app
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
 from peakledger.commands import balances, channels, outcome, publish, quarantine, run, schema, statement, status, topics, verify
@@ -56,6 +57,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")
+app.add_typer(bench_app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
