@@ -250,12 +250,32 @@ cdef int put_block(BalanceFile file, void *txn, uint32_t block, const account_re
     return 0
 
 
-cdef int by_id(const void *left, const void *right) noexcept nogil:
-    cdef const opened_account *a = <const opened_account *>left
-    cdef const opened_account *b = <const opened_account *>right
-    if a.id_high != b.id_high:
-        return 1 if a.id_high > b.id_high else -1
-    return (a.id_low > b.id_low) - (a.id_low < b.id_low)
+cdef inline uint8_t id_byte(const opened_account *account, int position) noexcept nogil:
+    return <uint8_t>((account.id_low if position < 8 else account.id_high) >> (position & 7) * 8)
+
+
+cdef opened_account *sort_by_id(opened_account *accounts, opened_account *spare, uint32_t count) noexcept nogil:
+    """Sort byte by byte from the lowest; many times faster than qsort for millions. Return which of the two is sorted."""
+    cdef uint32_t[256] places
+    cdef uint32_t i, place, size
+    cdef int position
+    for position in range(16):
+        memset(places, 0, sizeof(places))
+        for i in range(count):
+            places[id_byte(&accounts[i], position)] += 1
+        if places[id_byte(&accounts[0], position)] == count:
+            continue
+        place = 0
+        for i in range(256):
+            size = places[i]
+            places[i] = place
+            place += size
+        for i in range(count):
+            size = id_byte(&accounts[i], position)
+            spare[places[size]] = accounts[i]
+            places[size] += 1
+        accounts, spare = spare, accounts
+    return accounts
 
 
 cdef int put_slots(BalanceFile file, void *txn, const account_record *records, uint32_t first, uint32_t end) noexcept nogil:
@@ -265,16 +285,17 @@ cdef int put_slots(BalanceFile file, void *txn, const account_record *records, u
     cdef account_slot_record slot
     cdef uint64_t[2] id_bytes
     cdef lmdb_value key = lmdb_value(sizeof(id_bytes), &id_bytes[0]), data = lmdb_value(sizeof(slot), &slot)
+    cdef opened_account *memory
     cdef opened_account *opened
     cdef int code = 0
     if count == 0:
         return 0
-    opened = <opened_account *>malloc(count * sizeof(opened_account))
-    if not opened:
+    memory = <opened_account *>malloc(2 * <size_t>count * sizeof(opened_account))
+    if not memory:
         return ENOMEM
     for i in range(count):
-        opened[i] = opened_account(records[first + i].id_high, records[first + i].id_low, first + i)
-    qsort(opened, count, sizeof(opened_account), by_id)
+        memory[i] = opened_account(records[first + i].id_high, records[first + i].id_low, first + i)
+    opened = sort_by_id(memory, memory + count, count)
     slot.reserved = 0
     for i in range(count):
         slot.slot = opened[i].slot
@@ -282,5 +303,5 @@ cdef int put_slots(BalanceFile file, void *txn, const account_record *records, u
         code = LMDB.put(txn, file.slots, &key, &data, flags)
         if code:
             break
-    free(opened)
+    free(memory)
     return code

@@ -377,8 +377,9 @@ cdef class Projector:
 
     cdef bint is_bloated(self) noexcept nogil:
         cdef lmdb_info info
+        cdef size_t needed = 2 * <size_t>self.count * sizeof(account_record)  # blocks, and ids in half-full pages
         LMDB.env_info(self.file.env, &info)
-        return info.last_page * LMDB_PAGE_BYTES > self.spare_bytes + BLOATED_TIMES * <size_t>self.count * 2 * sizeof(account_record)
+        return info.last_page * LMDB_PAGE_BYTES > self.spare_bytes + BLOATED_TIMES * needed
 
     # --- Following the journal ------------------------------------------------------------------------------------------
 
