@@ -1,9 +1,8 @@
 # From the bytes of an event to a packed_event, with all checks that need no ledger state.
-# Owns channel_table and the packed encoding; decode_json.pxi and decode_msgpack.pxi have the
-# other two. Uses ledger.events for what is unusual.
+# Owns channel_table and the packed encoding; decode_json.pxi and decode_msgpack.pxi have the other two.
 #
-# decode_event accepts what is plainly right and refuses wrong packed events. All else it leaves to decode_event_slow, which asks
-# ledger.events.decode_event: so one place defines what a refusal is, and the two can never disagree.
+# decode_event decodes all that is plain, and refuses it for a field that is wrong. What is unusual in any other way it leaves to
+# decode_event_slow, which asks ledger.events: plain Python that also defines what decode_event must do, and is tested to agree.
 
 from cpython.exc cimport PyErr_SetInterrupt
 from cpython.ref cimport Py_INCREF, Py_XDECREF

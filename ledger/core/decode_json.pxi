@@ -1,6 +1,6 @@
 # Flat JSON objects without a Python object. Owns the scanner; uses decode_text.pxi for the fields.
 #
-# Accepts only what is plainly right: no escapes, no text outside ASCII, known fields once each. The rest is DECODE_SLOW.
+# Takes only what is plain: no escapes, no text outside ASCII, the fields of the event type once each. The rest is DECODE_SLOW.
 
 cdef extern from * nogil:
     """
@@ -44,27 +44,32 @@ cdef inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end) noe
     return at
 
 
-cdef inline const uint8_t *json_amount(const uint8_t *at, const uint8_t *end, packed_event *event) noexcept nogil:
-    """Take an integer of 1 to 18 digits without sign or leading zero; return where it ends, NULL where there is none."""
-    cdef const uint8_t *first = at
+cdef inline const uint8_t *json_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
+    """Take an integer of 1 to 18 digits without leading zeros; return where it ends, NULL where there is none."""
+    cdef const uint8_t *first
     cdef uint64_t amount = 0
-    if at == end or at[0] == c'0':
-        return NULL
+    cdef bint negative = at < end and at[0] == c'-'
+    at += negative
+    first = at
     while at < end and c'0' <= at[0] <= c'9':
         amount = amount * 10 + (at[0] - c'0')
         at += 1
-    event.amount_fen = <int64_t> amount
-    return at if 0 < at - first <= MAX_FAST_DIGITS else NULL
+    if not 0 < at - first <= MAX_FAST_DIGITS or (first[0] == c'0' and at - first > 1):
+        return NULL
+    if negative or amount == 0:
+        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_NOT_POSITIVE
+    found.event.amount_fen = <int64_t> amount
+    return at
 
 
 cdef inline const uint8_t *json_value(
     const uint8_t *at, const uint8_t *end, const channel_table *channels, int field, text_event *found
 ) noexcept nogil:
-    """Take the value of a field; return where it ends, NULL where it is not plainly right."""
+    """Take the value of a field; return where it ends, NULL where it is not plain."""
     cdef const uint8_t *close
     cdef size_t width = TEXT_WIDTH[field]
     if field == FIELD_AMOUNT_FEN:
-        return json_amount(at, end, found.event)
+        return json_amount(at, end, found)
     if at < end and at[0] == c'"':
         if width and <size_t> (end - at) > width + 1 and at[width + 1] == c'"':
             close = at + width + 1
@@ -81,7 +86,7 @@ cdef inline const uint8_t *json_value(
 cdef inline const uint8_t *json_member(
     const uint8_t *at, const uint8_t *end, const channel_table *channels, text_event *found
 ) noexcept nogil:
-    """Take one name and its value with the space around them; return what follows, NULL where it is not plainly right."""
+    """Take one name and its value with the space around them; return what follows, NULL where it is not plain."""
     cdef size_t name_bytes
     cdef int field
     at = skip_space(at, end)
@@ -103,7 +108,7 @@ cdef inline const uint8_t *json_member(
 cdef uint16_t decode_json(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
 ) noexcept nogil:
-    """Return 0 where the value is a flat JSON event that is plainly right, else DECODE_SLOW."""
+    """Decode a flat JSON event, as decode_event does."""
     cdef const uint8_t *end = value + value_bytes
     cdef const uint8_t *at = skip_space(value, end)
     cdef text_event found

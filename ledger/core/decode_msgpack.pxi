@@ -1,6 +1,6 @@
 # Flat MessagePack maps and arrays without a Python object. Owns their reading; uses decode_text.pxi for the fields.
 #
-# Accepts only what is plainly right and at most 15 members, which is what every encoder writes. The rest is DECODE_SLOW.
+# Takes only what is plain: at most 15 members, short strings, the fields of the event type once each. The rest is DECODE_SLOW.
 
 
 cdef inline uint64_t load_big_endian(const uint8_t *at, int count) noexcept nogil:
@@ -26,34 +26,39 @@ cdef inline const uint8_t *msgpack_text(
     return text[0] + count[0] if count[0] <= <size_t> (end - text[0]) else NULL
 
 
-cdef inline const uint8_t *msgpack_amount(const uint8_t *at, const uint8_t *end, packed_event *event) noexcept nogil:
-    """Take an unsigned integer from 1 to 2^63 - 1; return where it ends, NULL where there is none."""
-    cdef int width
+cdef inline const uint8_t *msgpack_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
+    """Take an unsigned integer; return where it ends, NULL where there is none."""
+    cdef int width = 0
+    cdef uint64_t amount
     if at == end:
         return NULL
-    if at[0] <= 0x7F:  # fixint
-        event.amount_fen = at[0]
-        return at + 1 if at[0] else NULL
-    if not 0xCC <= at[0] <= 0xCF:  # uint 8 to 64
-        return NULL
-    width = 1 << (at[0] - 0xCC)
-    if end - at <= width:
-        return NULL
-    event.amount_fen = <int64_t> load_big_endian(at + 1, width)
-    return at + 1 + width if event.amount_fen > 0 else NULL
+    amount = at[0]
+    if amount > 0x7F:  # no fixint
+        if not 0xCC <= amount <= 0xCF:  # uint 8 to 64
+            return NULL
+        width = 1 << (at[0] - 0xCC)
+        if end - at <= width:
+            return NULL
+        amount = load_big_endian(at + 1, width)
+    if amount == 0:
+        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_NOT_POSITIVE
+    if amount >> 63:
+        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_TOO_GREAT
+    found.event.amount_fen = <int64_t> amount
+    return at + 1 + width
 
 
 cdef inline const uint8_t *msgpack_value(
     const uint8_t *at, const uint8_t *end, const channel_table *channels, int field, text_event *found
 ) noexcept nogil:
-    """Take the value of a field; return where it ends, NULL where it is not plainly right."""
+    """Take the value of a field; return where it ends, NULL where it is not plain."""
     cdef const uint8_t *text
     cdef const uint8_t *value_end
     cdef size_t count
     if not first_time(found, field):
         return NULL
     if field == FIELD_AMOUNT_FEN:
-        return msgpack_amount(at, end, found.event)
+        return msgpack_amount(at, end, found)
     if at < end and at[0] == 0xC0 and OPTIONAL_FIELDS >> field & 1:  # nil
         return at + 1
     value_end = msgpack_text(at, end, &text, &count)
@@ -82,7 +87,7 @@ cdef inline int field_of_index(int index, const packed_event *event) noexcept no
 cdef uint16_t decode_msgpack(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
 ) noexcept nogil:
-    """Return 0 where the value, whose first byte is 0x80 to 0x9F, is an event that is plainly right, else DECODE_SLOW."""
+    """Decode a value whose first byte is 0x80 to 0x9F, as decode_event does."""
     cdef const uint8_t *at = value + 1
     cdef const uint8_t *end = value + value_bytes
     cdef bint is_map = value[0] < 0x90

@@ -1,7 +1,8 @@
 # The fields of a JSON or MessagePack event, given as text, to the numbers of a packed_event. Owns text_event; uses channel_table.
 #
-# Here nothing is refused: False means "not plainly right", and leads to DECODE_SLOW. Eight characters are read at a time where
-# the length allows it: a little-endian word whose lowest byte is the first character.
+# What is wrong with one field is noted, and the event refused for it at the end. False or NULL means "more is unusual than a
+# field", and leads to DECODE_SLOW. Eight characters are read at a time where the length allows it: a little-endian word whose
+# lowest byte is the first character.
 
 cdef extern from * nogil:
     """
@@ -53,6 +54,7 @@ cdef struct text_event:
     uint32_t period
     uint32_t due_date
     uint32_t seen           # a bit for each FIELD_*
+    uint64_t problems       # a bit for each outcome code, as in decode_packed
 
 
 cdef inline uint64_t load_word(const uint8_t *text) noexcept nogil:
@@ -232,48 +234,66 @@ cdef inline int field_at(const uint8_t *text, size_t left, size_t *name_bytes) n
     return FIELD_BUSINESS_DATE if name_is(text, left, b"business_date", 13) else NO_FIELD
 
 
+cdef inline bint is_plain(const uint8_t *text, size_t count) noexcept nogil:
+    """Whether the text is ASCII that JSON writes as it is."""
+    cdef size_t at
+    for at in range(count):
+        if not 0x20 <= text[at] <= 0x7E or text[at] == c'"' or text[at] == c'\\':
+            return False
+    return True
+
+
 cdef inline bint take_event_type(packed_event *event, const uint8_t *text, size_t count) noexcept nogil:
     if count == 7 and memcmp(text, b"payment", 7) == 0:
         event.event_type = EVENT_TYPE_PAYMENT
     elif count == 4 and memcmp(text, b"bill", 4) == 0:
         event.event_type = EVENT_TYPE_BILL
-    else:
-        return False
-    return True
+    return event.event_type != 0
+
+
+cdef inline int number_text(
+    text_event *found, const channel_table *channels, int field, const uint8_t *text, size_t count
+) noexcept nogil:
+    """Turn the text of a field into its number; return the refusal where it is none, else 0."""
+    cdef packed_event *event = found.event
+    if field == FIELD_TYPE:
+        return 0 if take_event_type(event, text, count) else OUTCOME_EVENT_TYPE_UNKNOWN
+    elif field == FIELD_CHANNEL:
+        event.channel = channel_by_name(channels, <const char *> text, count)
+        return 0 if event.channel else OUTCOME_CHANNEL_UNKNOWN
+    elif field == FIELD_BUSINESS_DATE:
+        event.business_date = text_to_date(text, count)
+        return 0 if event.business_date else OUTCOME_BUSINESS_DATE_INVALID
+    elif field == FIELD_SERIAL:
+        found.serial = text
+        found.serial_bytes = count
+        return 0
+    elif field == FIELD_HOUSEHOLD:
+        return 0 if take_household(event, text, count) else OUTCOME_HOUSEHOLD_NOT_13_DIGITS
+    elif field == FIELD_VALUE_DATE:
+        event.value_date = text_to_date(text, count)
+        return 0 if event.value_date else OUTCOME_VALUE_DATE_INVALID
+    elif field == FIELD_OUTLET:
+        found.outlet = digits_to_number(text, count)
+        return 0 if found.outlet else OUTCOME_OUTLET_MALFORMED
+    elif field == FIELD_PERIOD:
+        found.period = text_to_period(text, count)
+        return 0 if found.period else OUTCOME_PERIOD_INVALID
+    elif field == FIELD_DUE_DATE:
+        found.due_date = text_to_date(text, count)
+        return 0 if found.due_date else OUTCOME_DUE_DATE_INVALID
+    return OUTCOME_FIELD_TYPE_WRONG
 
 
 cdef inline bint take_text(
     text_event *found, const channel_table *channels, int field, const uint8_t *text, size_t count
 ) noexcept nogil:
-    """Take the text of a field; False where it is not plainly right for it."""
-    cdef packed_event *event = found.event
-    if field == FIELD_TYPE:
-        return take_event_type(event, text, count)
-    elif field == FIELD_CHANNEL:
-        event.channel = channel_by_name(channels, <const char *> text, count)
-        return event.channel != 0
-    elif field == FIELD_BUSINESS_DATE:
-        event.business_date = text_to_date(text, count)
-        return event.business_date != 0
-    elif field == FIELD_SERIAL:
-        found.serial = text
-        found.serial_bytes = count
+    """Take the text of a field and note what is wrong with it; False where that leaves more to look at than the field."""
+    cdef int problem = number_text(found, channels, field, text, count)
+    if problem == 0:
         return True
-    elif field == FIELD_HOUSEHOLD:
-        return take_household(event, text, count)
-    elif field == FIELD_VALUE_DATE:
-        event.value_date = text_to_date(text, count)
-        return event.value_date != 0
-    elif field == FIELD_OUTLET:
-        found.outlet = digits_to_number(text, count)
-        return found.outlet != 0
-    elif field == FIELD_PERIOD:
-        found.period = text_to_period(text, count)
-        return found.period != 0
-    elif field == FIELD_DUE_DATE:
-        found.due_date = text_to_date(text, count)
-        return found.due_date != 0
-    return False
+    found.problems |= <uint64_t> 1 << problem
+    return problem >= OUTCOME_CHANNEL_UNKNOWN and is_plain(text, count)
 
 
 cdef inline void begin_text_event(text_event *found, packed_event *event) noexcept nogil:
@@ -292,11 +312,9 @@ cdef inline bint first_time(text_event *found, int field) noexcept nogil:
 
 
 cdef inline uint16_t finish_text_event(text_event *found, const channel_table *channels) noexcept nogil:
-    """Return 0 where the fields are those of the event's type and fit its channel, and fill what depends on them."""
+    """Check that the fields are those of the event's type and fit its channel, and fill what depends on them."""
     cdef packed_event *event = found.event
     cdef const channel_profile *profile = &channels.profiles[event.channel]
-    if event.event_type != profile.event_type:
-        return DECODE_SLOW
     if event.event_type == EVENT_TYPE_PAYMENT:
         if found.seen & ~<uint32_t> OPTIONAL_FIELDS != REQUIRED_FIELDS:
             return DECODE_SLOW
@@ -307,4 +325,10 @@ cdef inline uint16_t finish_text_event(text_event *found, const channel_table *c
         event.detail = <uint64_t> found.due_date << 32 | found.period
     if event.value_date == 0:
         event.value_date = event.business_date
-    return 0 if take_serial(event.serial, profile.serial_form, found.serial, found.serial_bytes) else DECODE_SLOW
+    if profile.event_type != event.event_type:
+        found.problems |= <uint64_t> 1 << OUTCOME_CHANNEL_UNKNOWN
+    if not take_serial(event.serial, profile.serial_form, found.serial, found.serial_bytes):
+        if not is_plain(found.serial, found.serial_bytes):
+            return DECODE_SLOW
+        found.problems |= <uint64_t> 1 << OUTCOME_SERIAL_MALFORMED
+    return refuse_packed(event, profile, found.problems) if found.problems else 0

@@ -69,6 +69,16 @@ def test_plain_events_need_no_slow_path(event):
         assert DECODER.decode_fast(encode(event)) == (OutcomeCode.applied, encode_packed(event))
 
 
+PLAIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters='"\\'), min_size=14, max_size=40)
+
+
+@given(st.sampled_from([PAYMENT, BILL]), st.sampled_from(["channel", "business_date", "serial", "household"]), PLAIN)
+def test_events_with_one_wrong_field_need_no_slow_path(event, name, text):
+    fields = fields_of(event) | {name: text}
+    for value in (json.dumps(fields).encode(), msgspec.msgpack.encode(fields)):
+        assert DECODER.decode_fast(value)[0] == core_agrees_with_plain_python(value)
+
+
 @st.composite
 def damaged_values(draw):
     """An encoded event with a few bytes replaced, removed or put in, or cut short."""
