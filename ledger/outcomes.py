@@ -85,6 +85,7 @@ class OutcomeCode(IntEnum):
     credit_account_not_found = 122
     accounts_must_have_the_same_ledger = 123
     transfer_must_have_the_same_ledger_as_accounts = 124
+    limit_chain_too_long = 214
     pending_transfer_not_found = 125
     pending_transfer_not_pending = 126
     pending_transfer_has_different_debit_account_id = 127
@@ -195,6 +196,7 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.credit_account_not_found: "the credit account is not open",
     OutcomeCode.accounts_must_have_the_same_ledger: "the accounts belong to different books",
     OutcomeCode.transfer_must_have_the_same_ledger_as_accounts: "the leg names another book than its accounts",
+    OutcomeCode.limit_chain_too_long: "the account would have more than 8 limits above it",
     OutcomeCode.pending_transfer_not_found: "the hold does not exist",
     OutcomeCode.pending_transfer_not_pending: "what is posted or voided is no hold",
     OutcomeCode.pending_transfer_has_different_debit_account_id: "the hold has another debit account",

@@ -8,8 +8,10 @@ import pytest
 
 from ledger.account_ids import parse_account
 from ledger.events import Bill, Event, Payment, encode_json
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, OUTCOME_RECORD, EntryKind, PayloadKind
-from ledger.model import GREATEST_BALANCE, Model
+from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, OUTCOME_RECORD, EntryKind, EventType, PayloadKind
+from ledger.model import Model
+from ledger.model_keys import answer_known_key
+from ledger.model_state import GREATEST_BALANCE
 from ledger.outcomes import OutcomeCode
 from ledger.parameters import LedgerParameters
 
@@ -104,10 +106,10 @@ def test_a_known_key_with_other_content_is_refused_by_the_first_difference(first
 
 def test_another_event_type_under_a_known_key_is_reported_alone():
     model, _ = applied(PAYMENT)
-    ((payment, seq),) = model.keys.values()
-    as_bill = replace(payment, type=1, amount_fen=1)
-    assert as_bill.compared_with(payment) is OutcomeCode.exists_with_different_code
-    assert seq == 3
+    (owner,) = model.state.keys.values()
+    as_bill = replace(owner.event, type=EventType.bill, legs=())
+    assert answer_known_key(as_bill, owner, model.state) == (OutcomeCode.exists_with_different_code, 0)
+    assert owner.first_seq == 3
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_ledger_time_never_goes_back_and_counts_refused_records_too():
 def test_a_refused_event_keeps_its_bytes_and_owns_no_key():
     model, codes = applied(changed(PAYMENT, business_date=date(2027, 1, 1)), b"{", None)
     assert codes == [OutcomeCode.business_date_in_future, OutcomeCode.json_malformed, OutcomeCode.value_missing]
-    assert not model.keys
+    assert not model.state.keys
     assert not model.accounts
     assert [outcome.payload for outcome in model.outcomes] == [b"body"] * 3
     assert OUTCOME_RECORD.unpack(model.outcomes[0].record)["channel"] == 13

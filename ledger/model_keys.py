@@ -1,0 +1,115 @@
+"""What the oracle answers to an event whose key is known: ``exists``, or the first thing that differs.
+
+Each leg is compared with what its entry stored, field by field in the order of flags, hold, timeout, debit account, credit
+account, amount, user data, book, code; then the count of legs (as flags), then the value date. Another event type is reported
+alone, because then the fields do not compare.
+
+What was stored is not always what was asked. A balancing leg is the same when it now asks for at least what was moved. In a post
+or void, what is left out stands for the hold's own; the greatest amount in a post and zero in a void stand for the whole hold.
+Zero in a reversal stands for whatever was left then.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ledger.layouts import EntryKind, EventType
+from ledger.model_events import LEG_BALANCES, LEG_CLOSES, LEG_POST_PENDING, LEG_SETTLES, NO_LEG, Event, Key, Leg, LegName
+from ledger.model_state import GREATEST_BALANCE, Account, KeyOwner, LedgerState
+from ledger.outcomes import OutcomeCode
+
+Comparison = Iterator[tuple[str, bool]]  # name of a field, whether it is equal
+
+
+def answer_known_key(event: Event, owner: KeyOwner, state: LedgerState) -> tuple[OutcomeCode, int]:
+    """Return the outcome of an event whose key ``owner`` owns, and the number of the leg that differs."""
+    if event.type is not owner.event.type:
+        return OutcomeCode.exists_with_different_code, 0
+    entries = [state.entry(seq) for seq in range(owner.first_seq, owner.last_seq + 1)]
+    stored = [entry for entry in entries if entry["kind"] != EntryKind.release]
+    for number, (leg, entry) in enumerate(zip(event.legs, stored, strict=False)):
+        for name, equal in compare_leg(event.type, leg, entry, state):
+            if not equal:
+                return OutcomeCode[f"exists_with_different_{name}"], number
+    if len(event.legs) != len(owner.event.legs):
+        return OutcomeCode.exists_with_different_flags, min(len(event.legs), len(owner.event.legs))
+    if event.value_date != owner.event.value_date:
+        return OutcomeCode.exists_with_different_value_date, 0
+    return OutcomeCode.exists, 0
+
+
+def compare_leg(type_: EventType, leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    match type_:
+        case EventType.reverse:
+            return compare_reversal(leg, entry, state)
+        case EventType.open_account:
+            return compare_opening(leg, entry, state)
+        case EventType.freeze | EventType.unfreeze | EventType.close:
+            return iter([("debit_account_id", leg.debit_account == state.account_ids[entry["debit_slot"]])])
+        case _ if leg.flags & LEG_SETTLES and entry["kind"] in (EntryKind.post, EntryKind.void):
+            return compare_settlement(leg, entry, state)
+        case _:
+            return compare_transfer(type_, leg, entry, state)
+
+
+def compare_transfer(type_: EventType, leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    debit, credit = state.account_at(entry["debit_slot"]), state.account_at(entry["credit_slot"])
+    yield "flags", leg.flags == entry["flags"]
+    yield "pending_id", leg.pending == NO_LEG
+    yield "timeout", leg.timeout_s == (entry["reference_seq"] if entry["kind"] == EntryKind.pending else 0)
+    yield "debit_account_id", leg.debit_account == debit.id
+    yield "credit_account_id", leg.credit_account == credit.id
+    at_least = leg.flags & LEG_BALANCES != 0
+    yield "amount", leg.amount_fen == entry["amount_fen"] or (at_least and leg.amount_fen > entry["amount_fen"])
+    yield from compare_user_data(type_, leg.user_data, entry["detail"])
+    yield "ledger", leg.book == debit.book
+    yield "code", leg.code == entry["code"]
+
+
+def compare_user_data(type_: EventType, asked: int, stored: int) -> Comparison:
+    if type_ is EventType.payment:
+        yield "outlet", asked == stored
+    elif type_ is EventType.bill:
+        yield "period", asked & 0xFFFFFFFF == stored & 0xFFFFFFFF
+        yield "due_date", asked >> 32 == stored >> 32
+    else:
+        yield "user_data_64", asked == stored
+
+
+def compare_settlement(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    hold = state.entry(entry["reference_seq"])
+    debit, credit = state.account_at(entry["debit_slot"]), state.account_at(entry["credit_slot"])
+    in_full = GREATEST_BALANCE if leg.flags & LEG_POST_PENDING else 0
+    yield "flags", leg.flags == entry["flags"] & ~LEG_CLOSES
+    yield "pending_id", leg.pending == LegName(key_of(hold), hold["leg"])
+    yield "timeout", leg.timeout_s == 0
+    yield "debit_account_id", leg.debit_account in (0, debit.id)
+    yield "credit_account_id", leg.credit_account in (0, credit.id)
+    yield "amount", (hold["amount_fen"] if leg.amount_fen == in_full else leg.amount_fen) == entry["amount_fen"]
+    yield "user_data_64", (leg.user_data or hold["detail"]) == entry["detail"]
+    yield "ledger", leg.book in (0, debit.book)
+    yield "code", leg.code in (0, entry["code"])
+
+
+def compare_reversal(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    """Compare with the first of the reversing entries; where there are several, each reversed the whole of a leg."""
+    original = state.entry(entry["reference_seq"])
+    yield "pending_id", leg.pending.key == key_of(original)
+    yield "amount", leg.amount_fen == 0 or (entry["leg_count"] == 1 and leg.amount_fen == entry["amount_fen"])
+
+
+def compare_opening(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    """Compare with the flags that the account was opened with, and what of it never changes."""
+    account = state.account_at(entry["debit_slot"])
+    yield "flags", leg.flags == entry["detail"] >> 16
+    yield from compare_account(leg, account)
+    yield "debit_account_id", leg.debit_account == account.id
+
+
+def compare_account(leg: Leg, account: Account) -> Comparison:
+    yield "ledger", leg.book == account.book
+    yield "amount", leg.amount_fen == account.credit_line_fen
+    yield "credit_account_id", leg.credit_account == account.limit_parent
+
+
+def key_of(entry: dict[str, Any]) -> Key:
+    return Key(entry["channel"], entry["business_date"], entry["serial"])
