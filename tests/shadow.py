@@ -13,6 +13,7 @@ from ledger.model import Model, Outcome
 from ledger.parameters import LedgerParameters
 from ledger.projections.balances import BalanceReader
 from ledger.projections.generations import newest
+from ledger.verify import verify_journal
 from tests.plain_batches import encode_record
 
 Record = tuple[int, bytes | None]  # timestamp_ms, value
@@ -111,6 +112,7 @@ class ShadowedEngine:
         expected_counters = {name: getattr(self.model, name) for name in COUNTERS}
         if frames:
             assert {name: frames[-1].header[name] for name in COUNTERS} == expected_counters
+        assert verify_journal(self.shard).entries == self.model.last_seq
         if self.model.entries:  # the first of them makes the balances
             self._compare_accounts()
 

@@ -155,6 +155,19 @@ def test_a_follower_sees_frames_as_they_come(tmp_path):
     journal.close()
 
 
+def test_a_durable_frame_is_in_the_ring_as_in_the_file_until_the_ring_goes_round(tmp_path):
+    journal = open_small(tmp_path)
+    write_frames(journal, ENTRIES[: 96 * 500], [100] * 5)
+    copies = [journal.writer.ring_frame(number) for number in range(1, 6)]
+    assert copies[0] is None
+    in_file = list(journal.reader())
+    for copy, frame in zip(copies[1:], in_file[1:], strict=True):
+        assert copy is not None
+        assert (copy.data, copy.byte_offset) == (frame.data, frame.byte_offset)
+    assert journal.writer.ring_frame(6, 0.01) is None
+    journal.close()
+
+
 def test_up_to_frame_ends_the_reading(tmp_path):
     folder = make_journal(tmp_path, ENTRIES, [10] * 20)
     assert [frame.frame_number for frame in JournalReader(folder, up_to_frame=3)] == [1, 2, 3]

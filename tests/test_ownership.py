@@ -58,6 +58,16 @@ def test_a_take_over_leaves_the_earlier_writer_fenced_and_its_segment_as_it_is(t
     assert end.block_entries == ENTRIES
 
 
+def test_a_writer_that_has_nothing_to_write_learns_that_it_was_taken_over(tmp_path):
+    earlier = open_small(tmp_path)
+    earlier.writer.check()
+    later = open_small(tmp_path, takeover_after_s=0)
+    with pytest.raises(Fenced):
+        earlier.writer.check()
+    earlier.close()
+    later.close()
+
+
 def test_while_an_earlier_writer_lives_every_writer_begins_a_segment_of_its_own(tmp_path):
     earlier = open_small(tmp_path)
     for count in (1, 2, 3):

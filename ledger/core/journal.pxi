@@ -298,6 +298,19 @@ cdef class JournalWriter(FrameRing):
             self.check()
         return written
 
+    def ring_frame(self, uint64_t frame_number, double timeout_s=0) -> Frame | None:
+        """Return a copy of a frame once it is durable; ``None`` after ``timeout_s``, or where it is in the files alone."""
+        cdef const frame_header *header
+        cdef int timeout_ms = <int>min(timeout_s * 1000 + 0.5, 2e9)
+        with nogil:
+            header = self.pin_frame(frame_number, timeout_ms)
+        if header == NULL:
+            return None
+        try:
+            return make_frame(header, self.ring[frame_number % self.ring_frames].byte_offset)
+        finally:
+            self.unpin_frame(frame_number)
+
     def check(self) -> None:
         """Raise ``JournalWriteFailed`` if the writer has stopped because of it, ``Fenced`` if another has taken over."""
         if self.failure == WRITER_FENCED or (self.owner is not NULL and self.is_fenced()):
