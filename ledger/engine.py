@@ -12,7 +12,7 @@ from ledger import _core
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import FormatVersionMismatch, JournalDamaged, ProjectionDamaged
 from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal
-from ledger.key_checkpoint import KeyCheckpointer, load_key_files
+from ledger.key_checkpoint import KeyCheckpointer, key_directory, load_key_files
 from ledger.parameters import LedgerParameters
 
 _CHECKPOINT_ENTRIES = 32_000_000
@@ -98,7 +98,8 @@ class Engine:
         )
         projector, accounts_seq, accounts_frame = _load_accounts(journal)
         key_files = posting.key_files(ledger_id)
-        keys_seq, keys_frame = load_key_files(key_files, journal.directory / "keys")
+        keys_directory = key_directory(journal.directory / "keys", journal.ownership.epoch)
+        keys_seq, keys_frame = load_key_files(key_files, keys_directory)
         last_seq = last.last_seq if last else 0
         if max(accounts_seq, keys_seq) > last_seq:
             raise JournalDamaged(
@@ -114,7 +115,7 @@ class Engine:
         _core.Replay(posting, accounts_seq, keys_seq).run(reader, progress)
         if last:
             posting.resume(last)
-        keys = KeyCheckpointer(key_files, journal.directory / "keys", journal.writer.wait_durable)
+        keys = KeyCheckpointer(key_files, keys_directory, journal.writer.wait_durable)
         projector.start(journal.writer)
         return cls(journal, posting, projector, keys)
 

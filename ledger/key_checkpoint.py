@@ -3,9 +3,13 @@
 A checkpoint copies the tables while events go on being applied, so its files may already hold keys from behind its watermark.
 That is harmless: applying the journal from the watermark finds them there. They must not outlive entries that a crash takes
 away, so the files get their names only once everything that they may hold is durable.
+
+Every epoch of the ledger's ownership writes to a directory of its own, ``keys/epoch-<n>``, which begins as what the one before
+left. So a writer that was taken over while it stood still cannot slip old tables under its successor's checkpoint when it wakes.
 """
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -36,19 +40,35 @@ def _sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def load_key_files(keys: _core.KeyFiles, directory: Path) -> tuple[int, int]:
-    """Map the key tables that a checkpoint left; return its (seq, frame), or (0, 0) where there is none that can be used.
+def key_directory(keys: Path, epoch: int) -> Path:
+    """Make an epoch's directory below ``keys``, with the files of the last checkpoint that an earlier epoch completed.
 
-    Without a checkpoint the files mean nothing and are deleted: the journal makes them anew.
+    The checkpoint itself is linked last, for a directory without one does not count.
+    """
+    own = keys / f"epoch-{epoch}"
+    own.mkdir(parents=True)
+    earlier = [path for path in keys.iterdir() if path != own]
+    complete = [path for path in earlier if (path / "checkpoint").exists()]
+    if complete:
+        last = max(complete, key=lambda path: int(path.name.removeprefix("epoch-")))
+        for table in last.glob(f"*{_SUFFIX}"):
+            os.link(table, own / table.name)
+        _sync_directory(own)
+        os.link(last / "checkpoint", own / "checkpoint")
+    _sync_directory(own)
+    _sync_directory(keys)
+    for path in earlier:
+        shutil.rmtree(path, ignore_errors=True)
+    return own
+
+
+def load_key_files(keys: _core.KeyFiles, directory: Path) -> tuple[int, int]:
+    """Map the key tables of an epoch's directory; return its checkpoint's (seq, frame), or (0, 0) where there is none.
+
     Raises KeyTableDamaged, FormatVersionMismatch.
     """
-    directory.mkdir(exist_ok=True)
-    for left_over in directory.glob("*.new"):
-        left_over.unlink()
     checkpoint = directory / "checkpoint"
     if not checkpoint.exists():
-        for path in directory.glob(f"*{_SUFFIX}"):
-            path.unlink()
         return 0, 0
     watermark = keys.read_checkpoint(checkpoint.read_bytes(), str(checkpoint))
     for path in sorted(directory.glob(f"*{_SUFFIX}")):
