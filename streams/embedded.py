@@ -57,7 +57,7 @@ class EmbeddedStream:
         count = self.topics().get(topic)
         if not count:
             raise ConfigurationError(
-                f"There is no topic {topic} in {self.directory}", hint=f"Create it: peakledger topics create {topic}"
+                f"There is no topic {topic} in {self.directory}", hint=f"Create it: peakledger topics create --topic {topic}"
             )
         return count
 

@@ -146,6 +146,7 @@ class Partition:
                 hint="Restore the stream or begin a new ledger; events that are gone cannot be applied",
                 next_offset=offset,
                 first_offset=first,
+                end_offset=end,
             )
         if not bases:
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from ledger._core import set_batch_producer
 from ledger.errors import PublishFailed
@@ -85,7 +85,13 @@ class KafkaSink:
             self.partition_count = len(await self._producer.partitions_for(self.topic))
         except KafkaError as error:
             await self._producer.stop()
-            raise self._failed(f"cannot be reached at {self._servers}", error) from error
+            hint = (
+                f"Create it: peakledger topics create --topic {self.topic}"
+                if isinstance(error, UnknownTopicOrPartitionError)
+                else _HINT
+            )
+            message = f"Topic {self.topic} cannot be reached at {self._servers}: {error or type(error).__name__}"
+            raise PublishFailed(message, hint=hint) from error
 
     async def send(self, partition: int, batch: bytearray, record_count: int) -> None:
         self._raise_failure()

@@ -103,7 +103,7 @@ def test_an_offset_that_was_deleted_is_lost(tmp_path):
         assert stream.first_offset(TOPIC, 0) == 4
         with pytest.raises(PositionLost) as error:
             stream.read(TOPIC, 0, 3)
-        assert error.value.numbers == {"next_offset": 3, "first_offset": 4}
+        assert error.value.numbers == {"next_offset": 3, "first_offset": 4, "end_offset": 10}
         assert values_from(stream, 4) == [(number, number) for number in range(4, 10)]
 
 
@@ -183,7 +183,7 @@ def test_only_whole_batches_with_a_right_crc_are_appended(stream):
 
 
 def test_a_topic_or_partition_that_is_not_there_is_named(stream):
-    with pytest.raises(PeakledgerError, match="peakledger topics create nowhere"):
+    with pytest.raises(PeakledgerError, match="peakledger topics create --topic nowhere"):
         stream.read("nowhere", 0, 0)
     with pytest.raises(PeakledgerError, match="no partition 3"):
         stream.read(TOPIC, 3, 0)
