@@ -1,0 +1,270 @@
+"""The command line: what commands print, what they end with, and what they say when something is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer.main
+
+from ledger.events import Bill, Payment, encode_json
+from peakledger import cli
+
+HOUSEHOLD = "3301234567890"
+DAY = "2026-07-23"
+BILL = Bill(
+    channel="billing",
+    business_date=DAY,
+    serial="1",
+    household=HOUSEHOLD,
+    amount_fen=20815,
+    period="2026-06",
+    due_date="2026-07-31",
+)
+PAYMENT = Payment(channel="alipay", business_date=DAY, serial="20260723000012345678", household=HOUSEHOLD, amount_fen=20000)
+OTHER_AMOUNT = Payment(channel="alipay", business_date=DAY, serial=PAYMENT.serial, household=HOUSEHOLD, amount_fen=1)
+CLOSED = Payment(channel="atm", business_date="2020-01-01", serial="7", household=HOUSEHOLD, amount_fen=1)
+EVENTS = b"\n".join(encode_json(event) for event in (BILL, PAYMENT, PAYMENT, OTHER_AMOUNT, CLOSED)) + b"\n"
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def items(self):
+        """The items of the one JSON document."""
+        return json.loads(self.out)["items"]
+
+
+def in_a_process(*arguments: str, cwd: Path, **environ: str) -> Ended:
+    command = [sys.executable, "-m", "peakledger", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory) -> Path:
+    """A directory with an embedded stream, the ledger made from it, and the settings that lead to both."""
+    directory = tmp_path_factory.mktemp("season")
+    (directory / "peakledger.toml").write_text('stream = "stream"\ndata = "ledger"\n')
+    (directory / "events.jsonl").write_bytes(EVENTS)
+    assert in_a_process("topics", "create", cwd=directory).status == 0
+    assert in_a_process("publish", "events.jsonl", "--json", cwd=directory).items == [{"published": 5, "bad_lines": 0}]
+    ended = in_a_process("run", "--stop-at-end", "--json", cwd=directory)
+    assert (ended.status, ended.items[0]["events_applied"], ended.items[0]["records_consumed"]) == (0, 2, 5)
+    return directory
+
+
+@pytest.fixture
+def peakledger(season, monkeypatch, capsys):
+    """Runs a command in the season's directory, in this process."""
+    monkeypatch.chdir(season)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        captured = capsys.readouterr()
+        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def test_a_balance_is_debits_less_credits(peakledger):
+    (item,) = peakledger("balance", HOUSEHOLD, "--json").items
+    assert (item["account"], item["debits_posted_fen"], item["credits_posted_fen"], item["balance_fen"]) == (
+        f"household:{HOUSEHOLD}",
+        20815,
+        20000,
+        815,
+    )
+
+
+def test_a_table_shows_amounts_in_yuan(peakledger):
+    assert "208.15" in peakledger("balance", HOUSEHOLD).out
+
+
+def test_an_account_that_is_not_there_ends_with_status_6_after_those_that_are(peakledger):
+    ended = peakledger("balance", HOUSEHOLD, "9999999999999", "--json")
+    assert (ended.status, len(ended.items)) == (6, 1)
+    assert "No such account: 9999999999999" in ended.err
+
+
+def test_a_name_that_is_no_account_is_an_error_of_usage(peakledger):
+    ended = peakledger("balance", "12345")
+    assert ended.status == 2
+    assert "'12345' is not a household number" in ended.err
+
+
+def test_a_statement_runs_from_the_newest_line_and_from_the_oldest(peakledger):
+    newest, oldest = peakledger("statement", HOUSEHOLD, "--json"), peakledger("statement", HOUSEHOLD, "--oldest-first", "--json")
+    assert [(item["event"], item["balance_fen"]) for item in newest.items] == [("payment", 815), ("bill", 20815)]
+    assert oldest.items == newest.items[::-1]
+    assert [item["counter_account"] for item in oldest.items] == ["revenue:00001", "clearing:01320260723"]
+
+
+def test_a_statement_of_a_clearing_account_names_the_households(peakledger):
+    (item,) = peakledger("statement", "clearing:01320260723", "--json").items
+    assert (item["counter_account"], item["debit_fen"]) == (f"household:{HOUSEHOLD}", 20000)
+
+
+def test_the_outcomes_of_a_key_are_told_in_the_order_of_arrival(peakledger):
+    items = peakledger("outcome", "alipay", DAY, PAYMENT.serial, "--json").items
+    assert [item["outcome"] for item in items] == ["applied", "exists", "exists_with_different_amount"]
+    assert len({item["seq"] for item in items}) == 1
+
+
+@pytest.mark.parametrize("arguments", [("alipay", DAY, "404"), ("13", "2026-07-24", PAYMENT.serial)])
+def test_a_key_that_never_came_ends_with_status_6(peakledger, arguments):
+    assert peakledger("outcome", *arguments).status == 6
+
+
+def test_the_trial_balance_is_zero(peakledger):
+    ended = peakledger("trial-balance", "--json")
+    assert ended.status == 0
+    assert {item["kind"]: item["balance_fen"] for item in ended.items} == {
+        "household": 815,
+        "clearing": 20000,
+        "revenue": -20815,
+        "all": 0,
+    }
+
+
+def test_status_tells_how_far_everything_is(peakledger):
+    (item,) = peakledger("status", "--json").items
+    assert (item["running"], item["records_consumed"], item["durable_seq"]) == (False, 5, item["watermark_seq"])
+    assert item["outcomes_next_frame"] == item["frame"] + 1
+
+
+def test_refused_events_are_listed_and_shown_with_their_bytes(peakledger):
+    listed = peakledger("quarantine", "list", "--json").items
+    assert [item["code"] for item in listed] == ["exists_with_different_amount", "business_date_closed"]
+    (shown,) = peakledger("quarantine", "show", str(listed[1]["offset"]), "--json").items
+    assert (shown["key"], shown["channel"], shown["meaning"]) == (HOUSEHOLD, "atm", "the books of the business date are closed")
+
+
+def test_channels_are_listed_with_both_names(peakledger):
+    assert "支付宝" in peakledger("channels", "list").out
+
+
+@pytest.mark.parametrize(("name", "key"), [("json", "$schema"), ("asyncapi", "asyncapi")])
+def test_the_schema_is_printed(peakledger, name, key):
+    assert key in json.loads(peakledger("schema", name).out)
+
+
+def test_a_ledger_that_is_not_there_ends_with_status_6_and_one_line(peakledger):
+    ended = peakledger("verify", "--data", "nowhere")
+    assert (ended.status, ended.err.count("\n")) == (6, 1)
+    assert ended.err.startswith("peakledger: nowhere holds no ledger")
+
+
+def test_a_setting_that_cannot_be_used_ends_with_status_2(peakledger, monkeypatch):
+    monkeypatch.setenv("PEAKLEDGER_FUTURE_DAYS", "soon")
+    ended = peakledger("status")
+    assert ended.status == 2
+    assert "PEAKLEDGER_FUTURE_DAYS" in ended.err
+
+
+def test_a_broker_that_does_not_answer_ends_with_status_8(peakledger):
+    ended = peakledger("topics", "create", "--stream", "", "--bootstrap-servers", "127.0.0.1:1")
+    assert ended.status == 8
+    assert "127.0.0.1:1" in ended.err
+
+
+def test_a_sound_ledger_verifies(peakledger):
+    ended = peakledger("verify", "--json")
+    assert (ended.status, ended.items[0]["sound"], ended.items[0]["records_consumed"]) == (0, True, 5)
+
+
+@pytest.fixture
+def copy(season, tmp_path) -> Path:
+    """The season again, to change."""
+    subprocess.run(["cp", "-r", "--sparse=always", season, tmp_path / "copy"], check=True)
+    return tmp_path / "copy"
+
+
+def test_a_flipped_bit_ends_with_status_3_and_says_where(copy):
+    # A frame behind the damaged one proves that it is damage, and no torn tail.
+    assert in_a_process("publish", "events.jsonl", cwd=copy).status == 0
+    assert in_a_process("run", "--stop-at-end", cwd=copy).status == 0
+    segment = next((copy / "ledger" / "payments.events-0" / "journal").glob("*.segment"))
+    with segment.open("r+b") as file:
+        file.seek(4096 + 200)
+        file.write(b"\xff")
+    ended = in_a_process("verify", "--json", cwd=copy)
+    assert (ended.status, ended.items[0]["sound"]) == (3, False)
+    assert "segment 1, seq 1, byte_offset 4096" in ended.err
+
+
+def test_balances_are_made_anew_from_the_journal(copy):
+    before = in_a_process("balance", HOUSEHOLD, "--json", cwd=copy).items
+    for path in (copy / "ledger" / "payments.events-0" / "balances").rglob("*.mdb"):
+        path.unlink()
+    assert in_a_process("balance", HOUSEHOLD, cwd=copy).status == 3
+    assert in_a_process("rebuild", cwd=copy).status == 0
+    assert in_a_process("balance", HOUSEHOLD, "--json", cwd=copy).items == before
+    assert in_a_process("verify", cwd=copy).status == 0
+
+
+def test_a_bad_line_is_told_with_its_number_and_ends_the_run(copy):
+    (copy / "bad.jsonl").write_bytes(encode_json(PAYMENT) + b"\n\n{}\n" + encode_json(PAYMENT) + b"\n")
+    ended = in_a_process("publish", "bad.jsonl", "--json", cwd=copy)
+    assert (ended.status, ended.items) == (7, [{"published": 1, "bad_lines": 1}])
+    assert "bad.jsonl, line 3: field_missing" in ended.err
+
+
+@pytest.mark.parametrize("encoding", ["packed", "json", "msgpack"])
+def test_with_keep_going_the_good_lines_are_published_in_any_encoding(copy, encoding):
+    (copy / "bad.jsonl").write_bytes(encode_json(PAYMENT) + b"\n{}\n" + encode_json(BILL) + b"\n")
+    ended = in_a_process("publish", "bad.jsonl", "--keep-going", "--json", "--encoding", encoding, cwd=copy)
+    assert (ended.status, ended.items) == (7, [{"published": 2, "bad_lines": 1}])
+    (shard,) = in_a_process("run", "--stop-at-end", "--json", cwd=copy).items
+    assert (shard["events_existing"], shard["events_refused"]) == (3, 2)
+
+
+def test_what_operators_decide_is_kept_and_a_replay_is_judged_anew(copy):
+    first, second = (str(item["offset"]) for item in in_a_process("quarantine", "list", "--json", cwd=copy).items)
+    assert in_a_process("quarantine", "drop", first, "--reason", "a test", cwd=copy).status == 0
+    assert in_a_process("quarantine", "replay", second, "--reason", "again", cwd=copy).status == 0
+    (shard,) = in_a_process("run", "--stop-at-end", "--json", cwd=copy).items
+    assert (shard["records_consumed"], shard["events_refused"]) == (6, 3)
+    states = [item["state"] for item in in_a_process("quarantine", "list", "--all", "--json", cwd=copy).items]
+    assert states == ["dropped", "replayed", "waiting"]
+
+
+def test_sigterm_ends_a_run_cleanly_and_meanwhile_nobody_else_may_write(copy):
+    command = [sys.executable, "-m", "peakledger", "run", "--json"]
+    with subprocess.Popen(command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as engine:
+        deadline = time.monotonic() + 30
+        while not in_a_process("status", "--json", cwd=copy).items[0]["running"]:
+            assert time.monotonic() < deadline
+        second = in_a_process("run", cwd=copy)
+        engine.send_signal(signal.SIGTERM)
+        out, _ = engine.communicate(timeout=30)
+    assert (second.status, "another process writes this ledger" in second.err) == (4, True)
+    assert (engine.returncode, json.loads(out)["items"][0]["state"]) == (0, "closed")
+
+
+def every_command(group, path=()):
+    """Yield the words of each command and group."""
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from every_command(command, (*path, name))
+
+
+@pytest.mark.parametrize("words", list(every_command(typer.main.get_command(cli.app))), ids=" ".join)
+def test_every_command_has_help(peakledger, words):
+    ended = peakledger(*words, "--help")
+    assert (ended.status, ended.err) == (0, "")
+    assert "Usage: peakledger" in ended.out
+
+
+def test_the_version_is_printed(peakledger):
+    assert peakledger("--version").out.startswith("peakledger 0.")
