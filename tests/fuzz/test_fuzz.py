@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.decoders import core_agrees_with_plain_python
-from tests.fuzz import decoders, walker
+from tests.fuzz import decoders, journal, walker
 
 
 @pytest.mark.parametrize("seed", decoders.SEEDS + decoders.WORDS)
@@ -20,7 +20,12 @@ def test_the_seeds_break_nothing_in_the_walker(seed):
     walker.check(seed)
 
 
-@pytest.mark.parametrize("subject", ["decoders", "walker"])
+@pytest.mark.parametrize("seed", journal.SEEDS + journal.WORDS)
+def test_the_seeds_break_nothing_in_the_reader_of_the_journal(seed):
+    journal.check(seed)
+
+
+@pytest.mark.parametrize("subject", ["decoders", "journal", "walker"])
 def test_a_short_run_finds_nothing(subject, tmp_path):
     if find_spec("atheris") is None:
         pytest.skip("atheris is not installed")

@@ -14,6 +14,7 @@ from ledger._core import EntryReader, JournalReader, checksum_crc32c, checksum_s
 from ledger.errors import FormatVersionMismatch, JournalDamaged
 from ledger.journal import find_end
 from ledger.layouts import DIGEST_RECORD, FRAME_HEADER, JOURNAL_ENTRY, OUTCOME_RECORD, SEGMENT_HEADER_BYTES
+from tests.fuzz import journal as fuzz_journal
 from tests.journals import append, ledger_entries, make_journal, open_small, plain_digests, segments, write_frames
 
 FEW = settings(deadline=None, max_examples=15)
@@ -165,3 +166,16 @@ def test_random_bytes_are_no_journal_and_no_crash(short_journal, content, header
 @given(data=st.binary(max_size=400))
 def test_the_two_implementations_of_sha_256_agree(data):
     assert checksum_sha256(data) == checksum_sha256_portable(data)
+
+
+@SOME
+@given(data=st.binary(max_size=60))
+def test_the_core_reads_what_plain_python_reads(data):
+    fuzz_journal.check(data)
+
+
+@SOME
+@given(patches=st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=6), put_right=st.booleans())
+def test_the_core_reads_a_patched_journal_as_plain_python_does(patches, put_right):
+    places = b"".join((SEGMENT_HEADER_BYTES + place).to_bytes(2, "little") + bytes([value]) for place, value in patches)
+    fuzz_journal.check(bytes([put_right]) + places)
