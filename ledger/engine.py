@@ -14,6 +14,7 @@ from ledger.errors import FormatVersionMismatch, JournalDamaged, ProjectionDamag
 from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal
 from ledger.key_checkpoint import KeyCheckpointer, key_directory, load_key_files
 from ledger.parameters import LedgerParameters
+from ledger.projections.rebuild import replayed_projector
 
 _CHECKPOINT_ENTRIES = 32_000_000
 
@@ -231,12 +232,13 @@ class Engine:
 
 
 def _load_accounts(journal: Journal) -> tuple[_core.Projector, int, int]:
-    """Return the projector with its accounts, and its watermark; where it cannot be trusted a new one that holds nothing."""
-    arguments = journal.directory, journal.segment.ledger_id, journal.ownership.epoch
-    projector = _core.Projector(*arguments)
+    """Return the projector with its accounts, and its watermark; where there are none to trust, made anew from the journal."""
+    projector = _core.Projector(journal.directory, journal.segment.ledger_id, journal.ownership.epoch)
     try:
-        return projector, *projector.load(fresh_generation=not journal.ownership.is_alone)
+        seq, frame = projector.load(fresh_generation=not journal.ownership.is_alone)
     except (ProjectionDamaged, FormatVersionMismatch):
-        projector = _core.Projector(*arguments)
-        projector.start_generation()
-        return projector, 0, 0
+        seq = frame = 0
+    if frame == 0 and journal.last_frame:
+        projector = replayed_projector(journal.directory, journal.ownership.epoch)
+        seq, frame = projector.projected_seq, projector.projected_frame
+    return projector, seq, frame

@@ -1,0 +1,42 @@
+"""An engine whose balances were lost, cut short or left open by a power cut makes them anew, and readers never see half of it."""
+
+import os
+import shutil
+
+import lmdb
+import pytest
+
+from bench.workload import Workload
+from ledger.engine import Engine
+from ledger.layouts import BALANCE_META
+from ledger.projections import generations
+from ledger.projections.balances import BalanceReader
+from ledger.projections.rebuild import compare_with_journal
+
+WORKLOAD = Workload(seed=3, events=2000, households=150, duplicates=0.05, refused=0.02)
+
+
+def power_cut(balances):
+    """Make the newest generation look as if the system had stopped while it was open."""
+    with lmdb.open(str(generations.newest(balances)), max_dbs=4, map_size=1 << 24) as env, env.begin(write=True) as txn:
+        meta = env.open_db(b"meta", txn=txn, create=False)
+        fields = BALANCE_META.unpack(txn.get(b"state", db=meta))
+        txn.put(b"state", BALANCE_META.pack(**fields | {"boot_id": b"an earlier run", "clean": 0}), db=meta)
+
+
+def cut_short(balances):
+    os.truncate(generations.newest(balances) / "data.mdb", 3 * 4096)
+
+
+@pytest.mark.parametrize("harm", [power_cut, cut_short, shutil.rmtree])
+def test_harmed_balances_are_made_anew_at_the_next_start(tmp_path, harm):
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        for batch, next_offset in WORKLOAD.batches():
+            engine.apply(batch, next_offset)
+        applied_seq = engine.applied_seq
+    before = list(BalanceReader(tmp_path).items())
+    harm(tmp_path / "balances")
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        assert engine.projected_seq == applied_seq
+        assert list(BalanceReader(tmp_path).items()) == before
+    assert compare_with_journal(tmp_path).agrees
