@@ -57,6 +57,10 @@ demo: develop ## Show a season with a killed engine, from nothing, in under two 
 test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test ## Run all tests; brings its own Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: crash
+crash: $(STAMPS)/extension $(STAMPS)/test ## Kill engines at random instants under load from a real broker, N=100 times
+	CRASHES=$(or $(N),100) $(BIN)/python -m pytest tests/faults/test_crash.py --timeout 0 $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/lint ## Check style and types of Python and Cython
 	ruff check .

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ledger.engine import Engine, EngineStatus
 from ledger.errors import PeakledgerError, PositionLost
 from ledger.parameters import LedgerParameters
+from streams.blocks import Block
 from streams.feeding import FeedRules, feed
 from streams.sources import Source
 
@@ -139,7 +140,7 @@ class Shard:
                 await self._on_thread(engine.wait_durable)
                 await self._source.commit(committed)
 
-    async def _read(self, engine: Engine) -> Any:
+    async def _read(self, engine: Engine) -> list[Block]:
         try:
             return await self._source.read()
         except PositionLost as error:

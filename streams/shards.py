@@ -24,6 +24,7 @@ GROUP_SETTINGS = {
     "rebalance_timeout_ms": 120_000,
     "max_poll_interval_ms": 600_000,
 }
+LEAVE_TIMEOUT_S = 5.0
 
 
 class ShardRunner(ABC):
@@ -125,7 +126,11 @@ class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe([self.topic], listener=self)
 
     async def _end(self) -> None:
-        await self._consumer.stop()
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self._consumer.stop()
+        except TimeoutError:
+            log.warning("Kafka did not answer when leaving the group; it will notice by itself")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Close the engines before the rebalance goes on, so that whoever gets a partition finds its ledger free."""

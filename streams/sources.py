@@ -16,6 +16,7 @@ from streams.embedded import EmbeddedStream
 log = logging.getLogger(__name__)
 
 WAIT_MS = 250
+COMMIT_TIMEOUT_S = 3.0
 
 
 class Source(Protocol):
@@ -64,8 +65,10 @@ class KafkaSource:
 
     async def commit(self, offset: int) -> None:
         try:
-            await self._consumer.commit({self._of: offset})
-        except KafkaError as error:
+            # aiokafka tries for as long as there is no coordinator.
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await self._consumer.commit({self._of: offset})
+        except (KafkaError, TimeoutError) as error:
             reason = type(error).__name__
             log.warning("%s/%d: offset %d was not committed to the group: %s", self.topic, self.partition, offset, reason)
 

@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from bench.workload import Workload
 from tests.engine_process import EXIT_FAILED, EngineProcess, has_consumed, is_running
 from tests.kafka.producing import ANY_TIME, WorkloadProducer
 from tests.ledger_check import check_against_model, check_recovery, frames
 
 CRASHES = int(os.environ.get("CRASHES", "25"))
+CRASHES_OF_A_LEDGER = 25
 SEED = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
 EVENTS_PER_ROUND = 4000
 CHUNK_EVENTS = 200
@@ -44,15 +47,18 @@ def load(producer: WorkloadProducer, events: int) -> Iterator[None]:
     thread.join()
 
 
-def test_an_engine_killed_at_any_instant_loses_nothing_and_doubles_nothing(kafka_broker, new_topic, tmp_path):
+@pytest.mark.parametrize("ledger", range(-(-CRASHES // CRASHES_OF_A_LEDGER)))
+def test_an_engine_killed_at_any_instant_loses_nothing_and_doubles_nothing(kafka_broker, new_topic, tmp_path, ledger):
     print(f"CRASH_SEED={SEED}")
-    instants = random.Random(SEED)
+    instants = random.Random(SEED + ledger)
+    crashes = min(CRASHES_OF_A_LEDGER, CRASHES - ledger * CRASHES_OF_A_LEDGER)
     topic = new_topic(settings=ANY_TIME)
-    workload = Workload(seed=SEED % 1000, events=CRASHES * EVENTS_PER_ROUND, households=2000, duplicates=0.05, refused=0.02)
+    seed, events = (SEED + ledger) % 1000, crashes * EVENTS_PER_ROUND
+    workload = Workload(seed=seed, events=events, households=2000, duplicates=0.05, refused=0.02)
     producer = WorkloadProducer(kafka_broker, topic, workload)
     directory = tmp_path / f"{topic}-0"
     consumed, last_seq = [0], 0
-    for crash in range(CRASHES):
+    for crash in range(crashes):
         with load(producer, EVENTS_PER_ROUND):
             # A group of its own each time: where to go on is the ledger's knowledge, and nobody waits for a dead member.
             engine = EngineProcess(
@@ -73,7 +79,7 @@ def test_an_engine_killed_at_any_instant_loses_nothing_and_doubles_nothing(kafka
     last.wait_until(has_consumed(workload.events))
     assert last.end(signal.SIGTERM) == 0
     check_against_model(directory, records(workload))
-    assert len(set(consumed)) > CRASHES // 2, "the engine was hardly ever killed at work"
+    assert len(set(consumed)) > crashes // 2, "the engine was hardly ever killed at work"
 
 
 def test_a_frozen_engine_that_wakes_after_its_partition_was_taken_over_writes_nothing(kafka_broker, new_topic, tmp_path):

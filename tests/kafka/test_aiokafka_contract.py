@@ -54,6 +54,10 @@ def test_a_fetcher_can_be_told_not_to_hold_up_other_partitions():
     assert inspect.signature(Fetcher.__init__).parameters["prefetch_backoff"].default == 0.1
 
 
+def test_a_fetcher_keeps_the_requests_under_way_where_we_end_them():
+    assert "_pending_tasks" in names_in(Fetcher.__init__) & names_in(Fetcher.close)
+
+
 def test_a_connection_has_the_parts_that_our_transport_works_with():
     assert {"_read_task", "_writer", "_protocol"} <= names_in(AIOKafkaConnection.connect)
     assert {"_requests", "_last_action", "parse_response_header", "RESPONSE_TYPE"} <= names_in(AIOKafkaConnection._handle_frame)

@@ -119,6 +119,19 @@ def test_an_engine_goes_on_after_the_broker_was_killed_and_started_again(kafka_b
     check_against_model(tmp_path / f"{topic}-0", records(WORKLOADS[0]))
 
 
+def test_an_engine_stops_cleanly_while_the_broker_is_gone(kafka_broker, new_topic, tmp_path):
+    topic = new_topic(settings=ANY_TIME)
+    WorkloadProducer(kafka_broker, topic, WORKLOADS[0]).publish(3000)
+    engine = EngineProcess(topic=topic, data=tmp_path, group=topic, bootstrap_servers=kafka_broker.bootstrap_servers)
+    engine.wait_until(has_consumed(3000))
+    kafka_broker.kill()
+    try:
+        assert engine.end(signal.SIGTERM) == 0, engine.errors
+    finally:
+        kafka_broker.restart()
+    check_against_model(tmp_path / f"{topic}-0", records(WORKLOADS[0]))
+
+
 def test_two_engines_share_two_partitions_and_hand_them_over_without_loss(kafka_broker, new_topic, tmp_path):
     topic = new_topic(partitions=2, settings=ANY_TIME)
     producers = [WorkloadProducer(kafka_broker, topic, workload, partition) for partition, workload in enumerate(WORKLOADS)]
