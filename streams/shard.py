@@ -85,10 +85,7 @@ class Shard:
             await self._open()
             followers = [asyncio.ensure_future(follower(self)) for follower in self._settings.followers]
             await self._feed(followers)
-        except PeakledgerError as error:
-            self._fail(error)
         except Exception as error:
-            log.exception("%s stopped", self.name)
             self._fail(error)
         finally:
             await self._uninterrupted(self._close(followers))
@@ -176,7 +173,8 @@ class Shard:
         # The first failure is the cause; what follows from it while closing is not news.
         if self.error is None:
             self.error = error
-            log.error("%s stopped: %s", self.name, error)
+            unexpected = None if isinstance(error, PeakledgerError) else error
+            log.error("%s stopped: %s", self.name, error, exc_info=unexpected)
 
     async def _close(self, followers: Sequence[asyncio.Task[None]]) -> None:
         self.state = "closing"
@@ -191,7 +189,7 @@ class Shard:
             try:
                 await self._on_thread(engine.close)
                 await self._source.commit(engine.next_offset)
-            except PeakledgerError as error:
+            except Exception as error:
                 self._fail(error)
                 await self._on_thread(engine.abandon)
             self._engine_status = engine.status()

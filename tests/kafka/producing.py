@@ -13,7 +13,8 @@ class WorkloadProducer:
     """Publishes a workload's events to one partition, some at a time, each once and in order."""
 
     def __init__(self, broker: Broker, topic: str, workload: Workload, partition: int = 0) -> None:
-        settings = {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 2, "enable.idempotence": True}
+        # Records wait for the flush, so that each call of publish makes one batch, however busy the machine is.
+        settings = {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 1000, "enable.idempotence": True}
         self._producer = ck.Producer(settings)
         self._topic, self._workload, self._partition = topic, workload, partition
         self._values = enumerate(workload.values())

@@ -5,17 +5,19 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import confluent_kafka as ck
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.workload import Workload
 from ledger.errors import ConfigurationError, CorruptBatch, PositionLost
+from ledger.model import Model
 from streams.feeding import FeedRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
 from tests.engine_process import EngineProcess, has_consumed, is_running
 from tests.kafka.producing import ANY_TIME, WorkloadProducer
-from tests.ledger_check import check_against_model, check_journal
+from tests.ledger_check import check_against_model, check_journal, frames
 
 WORKLOADS = [Workload(seed=seed, events=3000, households=200) for seed in (11, 12)]
 
@@ -69,6 +71,35 @@ def test_events_of_the_stock_java_producer_are_booked_in_every_compression(kafka
     assert status.engine.records_consumed == 200
     assert status.engine.events_applied + status.engine.events_existing + status.engine.events_refused == 200
     assert status.engine.events_applied in (0, fates.fresh)
+
+
+def test_events_of_aborted_kafka_txns_are_not_booked(kafka_broker, new_topic, tmp_path):
+    topic = new_topic(settings=ANY_TIME)
+    producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers, "transactional.id": topic})
+    producer.init_transactions(60)
+    expected = Model()
+    events = records(WORKLOADS[0])
+    offset = 0
+    for number, commits in enumerate([True, False, True, False, False, True]):
+        producer.begin_transaction()
+        for value, timestamp_ms in events[number * 50 : number * 50 + 50]:
+            producer.produce(topic, value, partition=0, timestamp=timestamp_ms)
+            if commits:
+                expected.apply_record(value, offset, timestamp_ms)
+            offset += 1
+        assert producer.flush(30) == 0
+        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+        offset += 1  # the control batch that ends it
+    (status,) = run_to_the_end(kafka_broker, topic, settings(tmp_path)).status()
+    assert (status.engine.records_consumed, status.engine.next_offset, status.lag) == (150, offset, 0)
+    entries = b"".join(bytes(frame.entries) for frame in frames(tmp_path / f"{topic}-0"))
+    assert entries == b"".join(expected.entries)
+
+
+def test_an_empty_topic_gives_an_empty_ledger(kafka_broker, new_topic, tmp_path):
+    topic = new_topic()
+    (status,) = run_to_the_end(kafka_broker, topic, settings(tmp_path)).status()
+    assert (status.state, status.engine.next_offset, status.engine.applied_seq, status.lag) == ("closed", 0, 0, 0)
 
 
 def test_a_missing_topic_is_named(kafka_broker, tmp_path):
