@@ -79,7 +79,7 @@ cdef class Projector:
         self.state.magic, self.state.format_version = BALANCE_MAGIC, FORMAT_VERSION
         self.state.epoch = epoch
         memcpy(self.state.ledger_id, <const char *>ledger_id, sizeof(self.state.ledger_id))
-        boot_id = read_boot_id()
+        boot_id = generations.boot_id()
         memcpy(self.state.boot_id, <const char *>boot_id, min(<size_t>len(boot_id), sizeof(self.state.boot_id)))
 
     def __dealloc__(self):
@@ -574,8 +574,3 @@ cdef bint conserved(const account_record *records, uint32_t count) noexcept nogi
         posted += records[i].debits_posted - records[i].credits_posted
         pending += records[i].debits_pending - records[i].credits_pending
     return posted == 0 and pending == 0
-
-
-cdef bytes read_boot_id():
-    """What names this run of the system: pages that were written but not synced outlive a process, not a run."""
-    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()

@@ -9,7 +9,7 @@ import msgspec
 
 from ledger._core import BalanceView
 from ledger.account_ids import format_account, parse_account
-from ledger.errors import FormatVersionMismatch, LedgerNotFound
+from ledger.errors import FormatVersionMismatch, LedgerNotFound, ProjectionDamaged
 from ledger.layouts import BALANCE_META, FORMAT_VERSION
 from ledger.projections import generations
 
@@ -86,18 +86,21 @@ class BalanceReader:
         return self._view
 
     def _open_newest(self) -> None:
-        generation = generations.newest(self._directory)
-        if generation is None:
-            raise LedgerNotFound(f"{self._directory} holds no balances yet", hint="Run an engine on this ledger first")
-        if generation == self._generation:
+        while True:
+            generation = generations.newest(self._directory)
+            if generation is None:
+                raise LedgerNotFound(f"{self._directory} holds no balances yet", hint="Run an engine on this ledger first")
+            if generation == self._generation:
+                return
+            try:
+                view = BalanceView(generation)
+                _check_trust(generation, view)
+            except (ProjectionDamaged, FileNotFoundError):
+                if generations.newest(self._directory) != generation:
+                    continue  # it was replaced and deleted while we opened it
+                raise
+            self._view, self._generation = view, generation
             return
-        view = BalanceView(generation)
-        found = BALANCE_META.unpack(view.meta())["format_version"]
-        if found != FORMAT_VERSION:
-            raise FormatVersionMismatch(
-                "The balances were written by another version", path=generation, expected=FORMAT_VERSION, found=found
-            )
-        self._view, self._generation = view, generation
 
     def get(self, account: str | int) -> Balance | None:
         """Return the balance of an account, or None where it never opened."""
@@ -154,6 +157,24 @@ class ShardedBalances:
         """Return the balance of an account by shard. A household is in one; clearing and revenue accounts are in each."""
         found = {shard: reader.get(account) for shard, reader in self.shards.items()}
         return {shard: balance for shard, balance in found.items() if balance is not None}
+
+
+def _check_trust(generation: Path, view: BalanceView) -> None:
+    meta = BALANCE_META.unpack(view.meta())
+    if meta["format_version"] != FORMAT_VERSION:
+        raise FormatVersionMismatch(
+            "The balances were written by another version",
+            path=generation,
+            expected=FORMAT_VERSION,
+            found=meta["format_version"],
+        )
+    if not meta["clean"] and meta["boot_id"].rstrip(b"\0") != generations.boot_id():
+        raise ProjectionDamaged(
+            "The system stopped while the balances were open, and the file may be incomplete",
+            hint="The next start of an engine makes them anew",
+            path=generation,
+            seq=meta["watermark_seq"],
+        )
 
 
 def _name(account: str | int) -> tuple[int, str]:

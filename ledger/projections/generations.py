@@ -43,6 +43,11 @@ def publish(building: Path) -> Path:
     return building.rename(building.with_name(building.name.replace(_BUILDING, _PUBLISHED)))
 
 
+def boot_id() -> bytes:
+    """Return what names this run of the system: pages that were written but not synced outlive a process, not a run."""
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+
+
 def remove_before(generation: Path) -> None:
     """Delete the generations, built or half built, that come before ``generation``; who still maps them is not disturbed."""
     for path in generation.parent.iterdir():

@@ -60,6 +60,16 @@ def stop_inside_lmdb_txn(directory: Path) -> None:
     print("committed", flush=True)
 
 
+def open_readers_all_the_time(directory: Path) -> None:
+    """Make a reader and read, for a second; print how many times."""
+    print("ready", flush=True)
+    count, until_s = 0, time.monotonic() + 1
+    while time.monotonic() < until_s:
+        assert BalanceReader(directory).get("revenue:00001") is not None
+        count += 1
+    print(count, flush=True)
+
+
 def hold_a_snapshot(directory: Path) -> None:
     path = generations.newest(directory / "balances")
     with lmdb.open(str(path), max_dbs=4, readonly=True) as env, env.begin():

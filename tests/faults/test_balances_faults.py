@@ -130,6 +130,16 @@ def test_a_file_that_outgrows_its_map_grows_it_and_readers_elsewhere_follow(tmp_
     assert (generations.newest(tmp_path / "balances") / "data.mdb").stat().st_size > map_bytes
 
 
+def test_a_reader_may_be_made_while_generations_come_and_go(tmp_path):
+    projector = loaded(tmp_path, 1)
+    projector.apply_entries(1, openings(1000))
+    projector.start_generation()
+    with child("open_readers_all_the_time", tmp_path) as reader:
+        while reader.poll() is None:
+            projector.start_generation()
+        assert int(reader.stdout.readline()) > 10
+
+
 @pytest.fixture
 def journal(tmp_path):
     journal = open_journal(tmp_path, source="topic/0", segment_bytes=16 << 20)

@@ -8,6 +8,7 @@ import pytest
 
 from bench.workload import Workload
 from ledger.engine import Engine
+from ledger.errors import ProjectionDamaged
 from ledger.layouts import BALANCE_META
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
@@ -26,6 +27,13 @@ def power_cut(balances):
 
 def cut_short(balances):
     os.truncate(generations.newest(balances) / "data.mdb", 3 * 4096)
+
+
+def test_after_a_power_cut_nobody_reads_what_may_be_incomplete(tmp_path):
+    Engine.open(tmp_path, segment_bytes=1 << 20).close()
+    power_cut(tmp_path / "balances")
+    with pytest.raises(ProjectionDamaged, match="The system stopped"):
+        BalanceReader(tmp_path)
 
 
 @pytest.mark.parametrize("harm", [power_cut, cut_short, shutil.rmtree])
