@@ -1,9 +1,17 @@
 """Finding record batches in a response, without a broker."""
 
+import pytest
+from aiokafka import AIOKafkaConsumer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.consumer import BATCH_HEADER, BatchPlace, RecordSet
+from streams.consumer import BATCH_HEADER, BatchPlace, RecordSet, with_names
+
+WORD = "good day"
+
+
+def greeting(name: str, *, end: str = "!") -> str:
+    return f"{WORD} {name}{end}"
 
 
 def batch(base_offset: int, records: int, body_bytes: int = 60) -> bytes:
@@ -33,3 +41,14 @@ def test_what_cannot_be_a_batch_is_handed_on_with_all_that_follows():
         BatchPlace(0, len(good), 0, 5, 8, -1),
         BatchPlace(len(good), len(data), 0, 8, 9, -1),
     ]
+
+
+def test_a_method_of_aiokafka_that_no_longer_names_what_we_replace_is_told_at_import():
+    with pytest.raises(ImportError, match=r"aiokafka has changed: AIOKafkaConsumer.start no longer uses Prefetcher"):
+        with_names(AIOKafkaConsumer.start, Fetcher=object, Prefetcher=object)
+
+
+def test_a_function_with_other_names_leaves_the_original_as_it_was():
+    assert with_names(greeting, WORD="hello")("you") == "hello you!"
+    assert with_names(greeting, WORD="hello")("you", end=".") == "hello you."
+    assert greeting("you") == "good day you!"
