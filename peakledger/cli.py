@@ -40,7 +40,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
         ("peakledger balance 3301234567890 clearing:01320260723", "peakledger balance 3301234567890 --json"),
     ),
     "statement": (
-        statement.statement,
+        statement.show_statement,
         ("peakledger statement 3301234567890", "peakledger statement clearing:01320260723 --oldest-first --limit 100"),
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
