@@ -91,21 +91,17 @@ coverage: $(STAMPS)/extension $(STAMPS)/test ## Show which lines of Python and C
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 
 .PHONY: bench
-bench: $(STAMPS)/extension $(STAMPS)/test ## Run every benchmark suite, small; BENCH_ARGS=--large for the real thing
+bench: develop $(STAMPS)/test ## Run every benchmark suite, small; BENCH_ARGS=--large for the real thing
 	$(BIN)/peakledger bench figures $(BENCH_ARGS)
 
-N ?= 100
 SECONDS ?= 600
 
-.PHONY: crash
-crash: $(STAMPS)/extension $(STAMPS)/test ## Kill the engine N times under load from Kafka (N=100), and check the books each time
-	CRASHES=$(N) python -m pytest --timeout=0 tests/faults/test_crash.py $(PYTEST_ARGS)
-
 .PHONY: fuzz
-fuzz: $(STAMPS)/extension $(STAMPS)/test ## Feed the decoders and the walker grown values, each for SECONDS (600)
+fuzz: $(STAMPS)/extension $(STAMPS)/test ## Feed decoders, walker and journal reader grown bytes, each for SECONDS (600)
 	@mkdir -p .cache/fuzz
 	python -m tests.fuzz.decoders --seconds $(SECONDS) --corpus .cache/fuzz/decoders --findings .cache/fuzz
 	python -m tests.fuzz.walker --seconds $(SECONDS) --corpus .cache/fuzz/walker --findings .cache/fuzz
+	python -m tests.fuzz.journal --seconds $(SECONDS) --corpus .cache/fuzz/journal --findings .cache/fuzz
 
 .PHONY: soak
 soak: $(STAMPS)/extension $(STAMPS)/test ## Hold the engine against the plain-Python oracle over a million random events
