@@ -294,11 +294,99 @@ cdef class KeyFiles:
     cdef bytes ledger_id
     cdef int check_header(self, str path, const uint8_t *memory, size_t length) except -1
 
+cdef extern from *:
+    """
+    typedef __int128 wide_int;
+    """
+    ctypedef long long wide_int
+
+# --- core/holds.pxi -----------------------------------------------------------------------------------------------------
+
+cdef enum hold_state:
+    HOLD_OPEN = 0
+    HOLD_POSTED = 1  # by an earlier leg of the event under way
+    HOLD_VOIDED = 2
+    HOLD_EXPIRED = 3
+
+cdef struct hold_key:
+    uint8_t serial[16]
+    uint16_t channel
+    uint16_t business_date
+    uint32_t leg
+
+cdef struct hold:
+    hold_key key
+    uint64_t seq  # of its pending entry; 0: the place is free
+    uint64_t amount_fen
+    uint64_t detail
+    int64_t due_ms
+    uint32_t debit_slot
+    uint32_t credit_slot
+    uint32_t next_by_key
+    uint32_t next_by_seq
+    uint32_t previous_due
+    uint32_t next_due
+    uint16_t code
+    uint16_t flags
+    uint16_t value_date
+    uint8_t event_type
+    uint8_t state
+
+cdef struct due_instant:
+    int64_t due_ms
+    uint32_t first
+    uint32_t last
+    uint32_t next_by_instant
+    bint in_heap
+
+cdef struct hold_table:
+    hold *holds
+    due_instant *instants
+    uint32_t *heap
+    uint32_t *by_key
+    uint32_t *by_seq
+    uint32_t *by_instant
+    uint64_t index_mask
+    uint64_t hash_seed
+    uint32_t used
+    uint32_t count
+    uint32_t free_hold
+    uint32_t instants_used
+    uint32_t free_instant
+    uint32_t heap_count
+
+cdef int hold_index_resize(hold_table *table, uint64_t size) noexcept nogil
+cdef void hold_link(hold_table *table, uint32_t at) noexcept nogil
+cdef void instant_link(hold_table *table, uint32_t at) noexcept nogil
+
+# --- core/limits.pxi ----------------------------------------------------------------------------------------------------
+
+cdef enum:
+    LIMIT_LEVELS = 8
+
+cdef struct limit_record:  # of an account with a credit line, with a parent, or with accounts below it
+    uint32_t slot
+    uint32_t parent  # index of its limit record + 1; 0 none
+    uint64_t credit_line_fen
+    wide_int exposure  # debits, pending and posted, less posted credits, of the account and all below it
+
+cdef struct limit_table:
+    limit_record *records
+    uint32_t *index_of_slot  # index + 1; 0 none
+    uint32_t count
+
+cdef struct reversal_table:
+    reversal_place *places  # seq 0: free
+    uint64_t mask
+    uint64_t count
+
 # --- core/posting.pxi ---------------------------------------------------------------------------------------------------
 
 cdef enum:
     GROUP_EVENTS = 64
-    EVENT_ENTRIES = 3  # two accounts opened and a transfer
+    HOUSEHOLD_ENTRIES = 3  # two accounts opened and a transfer
+    LEDGER_ENTRIES = 508  # a post and a release for each of MAX_LEGS legs
+    STOPPED_INSIDE_EVENT = 0xFFFE  # no outcome: stop_status says why the engine stops
     APPLY_DONE = 0
     APPLY_STOPPED = 1
     APPLY_NO_MEMORY = 2
@@ -309,8 +397,39 @@ cdef struct prepared_event:
     record_view record
     uint64_t key_hash
     uint64_t household_hash
+    packed_leg *legs
     uint32_t household_slot
     uint16_t code
+    uint8_t leg_count
+
+cdef struct leg_posting:  # what one leg is about to write
+    uint64_t amount_fen
+    uint64_t reference_seq
+    uint64_t detail
+    uint32_t debit_slot
+    uint32_t credit_slot
+    uint16_t code
+    uint16_t flags
+    uint8_t kind
+    uint8_t number
+    uint8_t count
+
+cdef struct account_undo:
+    account_record before
+    uint32_t slot
+
+cdef struct event_undo:  # what takes back the legs of the event under way
+    account_undo accounts[1016]
+    uint32_t settled[254]
+    uint32_t made[254]
+    uint32_t account_count
+    uint32_t settled_count
+    uint32_t made_count
+
+cdef struct original_leg:  # of an event that is being reversed
+    journal_entry entry
+    uint64_t seq
+    uint64_t left_fen
 
 
 @cython.final
@@ -319,7 +438,18 @@ cdef class Posting:
     cdef key_tables keys
     cdef channel_table channels
     cdef JournalWriter writer
-    cdef EntryReader originals
+    cdef EntryReader entries
+    cdef hold_table holds
+    cdef limit_table limits
+    cdef reversal_table reversals
+    cdef packed_leg *legs  # MAX_LEGS for each event of a group
+    cdef original_leg *originals
+    cdef event_undo undo
+    cdef account_record unopened  # stands for an account that is not open yet
+    cdef uint64_t known_seq
+    cdef int stop_status
+    cdef uint8_t fault_leg
+    cdef uint8_t fault_level
     cdef object failure
     cdef bint stopped
     cdef frame_buffer *frame
@@ -343,29 +473,32 @@ cdef class Posting:
     cdef void move_clock(self, int64_t timestamp_ms) noexcept nogil
     cdef int roll_frame(self, uint32_t payload_bytes) noexcept nogil
     cdef int seal_frame(self) noexcept nogil
-    cdef int make_room(self, int64_t payload_bytes) noexcept nogil
+    cdef int make_room(self, uint32_t entries, int64_t payload_bytes) noexcept nogil
     cdef void add_outcome(
         self, const packed_event *event, const record_view *record, uint16_t code, uint64_t seq, uint8_t payload_kind
     ) noexcept nogil
     cdef int refuse(self, const prepared_event *prepared, uint16_t code) noexcept nogil
     cdef int answer_known_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil
+    cdef int answer_failed_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil
+    cdef bint read_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
     cdef bint read_original(self, uint64_t seq, journal_entry *entry) noexcept
     cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil
     cdef journal_entry *next_entry(self, const prepared_event *prepared) noexcept nogil
-    cdef uint32_t open_account(self, const prepared_event *prepared, uint64_t id_low, uint64_t id_high) noexcept nogil
-    cdef uint32_t counter_slot(
-        self, const packed_event *event, key_table *table, uint64_t *id_low, uint64_t *id_high
-    ) noexcept nogil
-    cdef int post(self, prepared_event *prepared, key_table *table) noexcept nogil
-    cdef void remember_counter(self, const packed_event *event, key_table *table, uint32_t slot) noexcept nogil
-    cdef void write_transfer(self, const prepared_event *prepared, uint32_t debit, uint32_t credit) noexcept nogil
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil
+    cdef int remember_key(
+        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
+    ) noexcept nogil
     cdef void prepare(self, prepared_event *prepared) noexcept nogil
     cdef int apply_group(self, int count) noexcept nogil
     cdef int apply_batches(self, batch_walker *walker, int64_t next_offset) noexcept nogil
     cdef int finish_block(self) noexcept nogil
     cdef int check(self, int status) except -1
     cdef int check_usable(self) except -1
+
+cdef uint16_t settle_leg(
+    Posting posting, const prepared_event *prepared, const packed_leg *leg, uint8_t number
+) noexcept nogil
 
 # --- core/lmdb_api.pxi, core/balance_file.pxi ---------------------------------------------------------------------------
 
@@ -379,6 +512,10 @@ cdef class Replay:
     cdef Posting posting
     cdef uint64_t accounts_seq
     cdef uint64_t keys_seq
+    cdef uint64_t keys_frame
+    cdef uint64_t state_seq
+    cdef int failed_key(self, const outcome_record *outcome) noexcept nogil
+    cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef int account_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef int key_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef void prefetch_entry(self, const journal_entry *entry) noexcept nogil

@@ -3,7 +3,7 @@
 from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOSPC, errno  # no-cython-lint
 from libc.stdint cimport UINT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.stdio cimport rename, snprintf  # no-cython-lint
-from libc.stdlib cimport calloc, free, malloc, realloc  # no-cython-lint
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc  # no-cython-lint
 from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
 from posix.dlfcn cimport RTLD_NOW, dlopen, dlsym  # no-cython-lint
 from posix.fcntl cimport O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY  # no-cython-lint
@@ -49,6 +49,7 @@ include "core/decode_text.pxi"
 include "core/decode_json.pxi"
 include "core/decode_msgpack.pxi"
 include "core/decode.pxi"
+include "core/decode_legs.pxi"
 include "core/digests.pxi"
 include "core/segments.pxi"
 include "core/frame_ring.pxi"
@@ -61,7 +62,14 @@ include "core/verify.pxi"
 include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/key_files.pxi"
+include "core/entries.pxi"
+include "core/holds.pxi"
+include "core/limits.pxi"
+include "core/transfers.pxi"
+include "core/ledger_events.pxi"
+include "core/household_events.pxi"
 include "core/posting.pxi"
+include "core/posting_state.pxi"
 include "core/lmdb_api.pxi"
 include "core/balance_file.pxi"
 include "core/projector.pxi"

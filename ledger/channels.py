@@ -14,13 +14,19 @@ class SerialForm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel. ``code`` is from 1 to 255; ``issues_bills`` says which of bill and payment it publishes."""
+    """One channel. ``code`` is from 1 to 255. It publishes payments, or bills, or ledger events."""
 
     code: int
     name: str
     chinese_name: str
     serial_form: SerialForm
     issues_bills: bool = False
+    publishes_ledger_events: bool = False
+
+    @property
+    def publishes(self) -> str:
+        """The kind of event that the channel publishes, for a person."""
+        return "ledger events" if self.publishes_ledger_events else "bill" if self.issues_bills else "payment"
 
 
 BUILT_IN_CHANNELS: tuple[Channel, ...] = (
@@ -39,4 +45,5 @@ BUILT_IN_CHANNELS: tuple[Channel, ...] = (
     Channel(13, "alipay", "支付宝", SerialForm.digits),
     Channel(14, "postal_station", "村邮站", SerialForm.uuid),
     Channel(100, "billing", "电费账单", SerialForm.digits, issues_bills=True),
+    Channel(101, "ledger", "总账", SerialForm.ascii, publishes_ledger_events=True),
 )

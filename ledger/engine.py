@@ -100,20 +100,22 @@ class Engine:
         projector, accounts_seq, accounts_frame = _load_accounts(journal)
         key_files = posting.key_files(ledger_id)
         keys_directory = key_directory(journal.directory / "keys", journal.ownership.epoch)
-        keys_seq, keys_frame = load_key_files(key_files, keys_directory)
+        watermarks = load_key_files(key_files, keys_directory)
         last_seq = last.last_seq if last else 0
-        if max(accounts_seq, keys_seq) > last_seq:
+        known_seq = max(accounts_seq, watermarks.keys_seq, watermarks.state_seq)
+        if known_seq > last_seq:
             raise JournalDamaged(
                 "the journal ends before entries that were durable",
                 segment=journal.segment.segment_number,
                 seq=last_seq + 1,
-                expected=max(accounts_seq, keys_seq),
+                expected=known_seq,
                 found=last_seq,
             )
         posting.load_accounts(projector)
         reader = journal.reader(follow=False)
-        reader.seek_frame(min(accounts_frame, keys_frame) + 1)
-        _core.Replay(posting, accounts_seq, keys_seq).run(reader, progress)
+        reader.seek_frame(min(accounts_frame, watermarks.keys_frame, watermarks.state_frame) + 1)
+        replay = _core.Replay(posting, accounts_seq, watermarks.keys_seq, watermarks.keys_frame, watermarks.state_seq)
+        replay.run(reader, progress)
         if last:
             posting.resume(last)
         keys = KeyCheckpointer(key_files, keys_directory, journal.writer.wait_durable)

@@ -288,7 +288,10 @@ def _first_wrong_number(event: PackedEvent, channels: tuple[Channel, ...]) -> Ou
     period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
     checks = (
         (event.event_type in (EVENT_TYPE_BILL, EVENT_TYPE_PAYMENT), OutcomeCode.event_type_unknown),
-        (channel is not None and channel.issues_bills == is_bill, OutcomeCode.channel_unknown),
+        (
+            channel is not None and not channel.publishes_ledger_events and channel.issues_bills == is_bill,
+            OutcomeCode.channel_unknown,
+        ),
         (event.business_date != fields.NO_DATE, OutcomeCode.business_date_invalid),
         (event.value_date != fields.NO_DATE, OutcomeCode.value_date_invalid),
         (channel is not None and fields.serial_is_right(event.serial, channel.serial_form), OutcomeCode.serial_malformed),

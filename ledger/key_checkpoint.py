@@ -14,11 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from ledger import _core
 
 _EPOCH = date(1970, 1, 1)
 _SUFFIX = ".keys"
+_STATE = "posting.state"
 _HEADER_BYTES = 4096
 _SLOT_BYTES = 32
 
@@ -51,8 +53,8 @@ def key_directory(keys: Path, epoch: int) -> Path:
     complete = [path for path in earlier if (path / "checkpoint").exists()]
     if complete:
         last = max(complete, key=lambda path: int(path.name.removeprefix("epoch-")))
-        for table in last.glob(f"*{_SUFFIX}"):
-            os.link(table, own / table.name)
+        for path in (*last.glob(f"*{_SUFFIX}"), last / _STATE):
+            os.link(path, own / path.name)
         _sync_directory(own)
         os.link(last / "checkpoint", own / "checkpoint")
     _sync_directory(own)
@@ -62,18 +64,27 @@ def key_directory(keys: Path, epoch: int) -> Path:
     return own
 
 
-def load_key_files(keys: _core.KeyFiles, directory: Path) -> tuple[int, int]:
-    """Map the key tables of an epoch's directory; return its checkpoint's (seq, frame), or (0, 0) where there is none.
+class KeyWatermarks(NamedTuple):
+    """Up to where the files tell the keys, and up to where the posting state tells holds, reversals and limits; 0: nothing."""
+
+    keys_seq: int = 0
+    keys_frame: int = 0
+    state_seq: int = 0
+    state_frame: int = 0
+
+
+def load_key_files(keys: _core.KeyFiles, directory: Path) -> KeyWatermarks:
+    """Map the key tables of an epoch's directory, and load the posting state beside them; return up to where they tell.
 
     Raises KeyTableDamaged, FormatVersionMismatch.
     """
-    checkpoint = directory / "checkpoint"
-    if not checkpoint.exists():
-        return 0, 0
+    checkpoint, state = directory / "checkpoint", directory / _STATE
+    if not (checkpoint.exists() and state.exists()):
+        return KeyWatermarks()
     watermark = keys.read_checkpoint(checkpoint.read_bytes(), str(checkpoint))
     for path in sorted(directory.glob(f"*{_SUFFIX}")):
         keys.map_file(str(path))
-    return watermark
+    return KeyWatermarks(*watermark, *keys.load_state(state.read_bytes(), str(state)))
 
 
 class KeyCheckpointer:
@@ -98,6 +109,7 @@ class KeyCheckpointer:
         """Begin a checkpoint of all that the journal holds up to ``seq`` and ``frame``."""
         self._watermark = (seq, frame)
         self._written = {}
+        (self._directory / _STATE).with_suffix(".new").write_bytes(self._keys.state_record())
         self._slices = self._write_tables()
 
     def step(self, last_frame: int) -> None:
@@ -143,7 +155,7 @@ class KeyCheckpointer:
 
     def _finish(self, last_frame: int) -> None:
         """Thread body: wait until everything in the files is durable in the journal, then give them their names."""
-        paths = [_path(self._directory, business_date) for business_date in self._written]
+        paths = [_path(self._directory, business_date) for business_date in self._written] + [self._directory / _STATE]
         checkpoint = self._directory / "checkpoint"
         try:
             for path in paths:

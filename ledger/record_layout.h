@@ -63,6 +63,7 @@
 #define ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS 0x0002
 #define ACCOUNT_CLOSED 0x0004
 #define ACCOUNT_FROZEN 0x0008
+#define ACCOUNT_LIMITED 0x0010 /* has a credit line, a limit parent, or accounts below it */
 
 #define ENTRY_KIND_OPEN_ACCOUNT 1
 #define ENTRY_KIND_TRANSFER 2
@@ -88,6 +89,7 @@
 #define KEY_TABLE_MAGIC 0x59454B50u  /* "PKEY" */
 #define KEY_CHECKPOINT_MAGIC 0x504B4350u /* "PCKP" */
 #define INDEX_MAGIC 0x58444950u      /* "PIDX" */
+#define POSTING_STATE_MAGIC 0x41545350u /* "PSTA" */
 #define OWNER_MAGIC 0x4E574F50u      /* "POWN" */
 #define BALANCE_MAGIC 0x4C414250u    /* "PBAL" */
 
@@ -322,6 +324,52 @@ typedef struct {
   uint64_t watermark_frame;
 } key_checkpoint;
 
+/* The head of keys/posting.state; hold_count hold_records, then reversal_places and limit_places follow. */
+typedef struct {
+  uint32_t magic;
+  uint32_t crc32c; /* of the whole file from byte 8 on */
+  uint32_t format_version;
+  uint32_t reserved;
+  uint8_t ledger_id[16];
+  uint64_t watermark_seq; /* the file tells of all entries up to here and of no other */
+  uint64_t watermark_frame;
+  uint64_t hold_count;
+  uint64_t reversal_count;
+  uint64_t limit_count;
+} posting_state_header;
+
+/* A pending transfer that is neither posted, voided nor expired. */
+typedef struct {
+  uint8_t serial[16];
+  uint64_t seq;
+  uint64_t amount_fen;
+  uint64_t detail;
+  int64_t due_ms; /* 2^63 - 1: never */
+  uint32_t debit_slot;
+  uint32_t credit_slot;
+  uint16_t channel;
+  uint16_t business_date;
+  uint16_t value_date;
+  uint16_t code;
+  uint16_t flags;
+  uint8_t leg;
+  uint8_t event_type;
+  uint8_t reserved[4]; /* zero */
+} hold_record;
+
+/* How much of an entry was reversed. */
+typedef struct {
+  uint64_t seq;
+  uint64_t reversed_fen;
+} reversal_place;
+
+/* A credit line, and the limit above it. */
+typedef struct {
+  uint32_t slot;
+  uint32_t parent; /* its number in this list, from 1; 0 none */
+  uint64_t credit_line_fen;
+} limit_place;
+
 /* Who may write: mapped by the writer, compared before and after every write. */
 typedef struct {
   uint32_t magic;
@@ -359,6 +407,10 @@ LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.waterma
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
 LAYOUT_ASSERT(sizeof(key_table_header) == 808, "key_table_header");
 LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");
+LAYOUT_ASSERT(sizeof(posting_state_header) == 72, "posting_state_header");
+LAYOUT_ASSERT(sizeof(hold_record) == 72, "hold_record");
+LAYOUT_ASSERT(sizeof(reversal_place) == 16, "reversal_place");
+LAYOUT_ASSERT(sizeof(limit_place) == 16, "limit_place");
 LAYOUT_ASSERT(sizeof(owner_record) == 136, "owner_record");
 
 #endif

@@ -77,6 +77,8 @@ cdef int channel_table_fill(channel_table *table, object channels) except -1:
             raise ConfigurationError("two channels have the same code or name", channel=channel)
         profile.serial_form = channel.serial_form
         profile.event_type = EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT
+        if channel.publishes_ledger_events:
+            profile.event_type = EVENT_TYPE_OPEN_ACCOUNT  # stands for all ledger events
         profile.name_bytes = <uint8_t> len(name)
         memcpy(profile.name, <const char *> name, len(name))
         name_words(profile.name, len(name), &profile.name_head, &profile.name_tail)

@@ -123,6 +123,17 @@ cdef class KeyFiles:
                                         found=record.format_version)
         return record.watermark_seq, record.watermark_frame
 
+    def state_record(self):
+        """Return the content of keys/posting.state as of now, between two blocks."""
+        cdef Posting posting = self.posting
+        return posting_state_bytes(posting, self.ledger_id, posting.sealed_frame)
+
+    def load_state(self, bytes content not None, str path not None):
+        """Fill an empty posting from keys/posting.state; return its (seq, frame). Raises as ``read_checkpoint`` does."""
+        load_posting_state(self.posting, content, self.ledger_id, path)
+        return (<const posting_state_header *><const char *>content).watermark_seq, \
+            (<const posting_state_header *><const char *>content).watermark_frame
+
     def forget(self, uint16_t business_date):
         """Drop the table of a closed business date."""
         if self.tables.by_date[business_date] != NULL:

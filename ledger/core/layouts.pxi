@@ -17,6 +17,10 @@ cdef dict _record_layouts():
     cdef key_slot key
     cdef key_table_header key_table
     cdef key_checkpoint checkpoint
+    cdef posting_state_header posting_state
+    cdef hold_record held
+    cdef reversal_place reversal
+    cdef limit_place limit
     cdef owner_record owner
     return {
         "packed_event": memoryview(<packed_event[:1]>&event),
@@ -35,6 +39,10 @@ cdef dict _record_layouts():
         "key_slot": memoryview(<key_slot[:1]>&key),
         "key_table_header": memoryview(<key_table_header[:1]>&key_table),
         "key_checkpoint": memoryview(<key_checkpoint[:1]>&checkpoint),
+        "posting_state_header": memoryview(<posting_state_header[:1]>&posting_state),
+        "hold_record": memoryview(<hold_record[:1]>&held),
+        "reversal_place": memoryview(<reversal_place[:1]>&reversal),
+        "limit_place": memoryview(<limit_place[:1]>&limit),
         "owner_record": memoryview(<owner_record[:1]>&owner),
     }
 

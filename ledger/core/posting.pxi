@@ -1,71 +1,7 @@
-# Posting: how a decoded event becomes entries, or an outcome that says why not. Owns the order of the checks and the rules for
-# bills and payments; uses decode, accounts, keys and the journal's frame buffers. ledger/model.py says the same in plain Python.
+# Posting: how a decoded event becomes entries, or an outcome that says why not. Owns the clock, the order of the checks that
+# all events share, and the frame under way; uses the parts before it. ledger/model.py says the same in plain Python.
 
-cdef uint16_t BOOK = 1
 cdef int64_t DAY_MS = 86_400_000
-
-
-cdef inline uint64_t account_id_high(uint64_t kind, uint64_t digits) noexcept nogil:
-    return kind << 56 | digits << 48
-
-
-cdef uint64_t year_month_day(uint16_t date) noexcept nogil:
-    """A date as the decimal number yyyymmdd, by Howard Hinnant's civil_from_days."""
-    cdef uint64_t days = <uint64_t>date + 719468
-    cdef uint64_t era_day = days % 146097
-    cdef uint64_t era_year = (era_day - era_day // 1460 + era_day // 36524 - era_day // 146096) // 365
-    cdef uint64_t year_day = era_day - (365 * era_year + era_year // 4 - era_year // 100)
-    cdef uint64_t shifted_month = (5 * year_day + 2) // 153
-    cdef uint64_t month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
-    cdef uint64_t year = era_year + days // 146097 * 400 + (1 if month <= 2 else 0)
-    return year * 10000 + month * 100 + year_day - (153 * shifted_month + 2) // 5 + 1
-
-
-cdef inline uint64_t content_hash(const packed_event *event, uint64_t hash_seed) noexcept nogil:
-    """What an event says besides its key; never 0."""
-    return hash_pair(
-        event.household ^ <uint64_t>event.event_type << 56,
-        <uint64_t>event.amount_fen,
-        hash_pair(event.detail, event.value_date, hash_seed),
-    ) | 1
-
-
-cdef void entry_to_event(const journal_entry *entry, const account_record *accounts, packed_event *event) noexcept nogil:
-    """What the event said that made this transfer."""
-    cdef uint32_t household_slot = entry.debit_slot if entry.event_type == EVENT_TYPE_BILL else entry.credit_slot
-    memset(event, 0, sizeof(packed_event))
-    event.version = PACKED_EVENT_VERSION
-    event.event_type = entry.event_type
-    event.channel = entry.channel
-    event.business_date = entry.business_date
-    event.value_date = entry.value_date
-    memcpy(event.serial, entry.serial, 16)
-    event.household = accounts[household_slot].id_low
-    event.amount_fen = <int64_t>entry.amount_fen
-    event.detail = entry.detail
-
-
-cdef uint16_t difference(const packed_event *event, const packed_event *first) noexcept nogil:
-    """The outcome of an event whose key is known, by the first field that differs."""
-    if event.event_type != first.event_type:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_CODE
-    if event.household != first.household:
-        if event.event_type == EVENT_TYPE_BILL:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
-        return OUTCOME_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID
-    if event.amount_fen != first.amount_fen:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_AMOUNT
-    if event.detail != first.detail:
-        if event.event_type == EVENT_TYPE_PAYMENT:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_OUTLET
-        if <uint32_t>event.detail != <uint32_t>first.detail:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_PERIOD
-        return OUTCOME_EXISTS_WITH_DIFFERENT_DUE_DATE
-    if event.value_date != first.value_date:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_VALUE_DATE
-    return OUTCOME_EXISTS
-
-
 cdef class Posting:
     """Accounts, keys and ledger time of one shard, and the one pass that applies blocks of events to them."""
 
@@ -76,14 +12,26 @@ cdef class Posting:
         self.close_after_days = close_after_days
         self.future_days = future_days
         self.revenue_slot = NO_SLOT
-        self.day_ends_ms = 0
-        if account_table_open(&self.accounts, hash_seed) != 0 or key_tables_open(&self.keys, hash_seed) != 0:
+        self.unopened.book = BOOK
+        if writer.entry_capacity < LEDGER_ENTRIES:
+            raise ConfigurationError("a frame must have room for the legs of one event", expected=LEDGER_ENTRIES,
+                                     found=writer.entry_capacity)
+        self.legs = <packed_leg *>malloc(GROUP_EVENTS * MAX_LEGS * sizeof(packed_leg))
+        self.originals = <original_leg *>malloc(MAX_LEGS * sizeof(original_leg))
+        if self.legs == NULL or self.originals == NULL or account_table_open(&self.accounts, hash_seed) != 0 \
+                or key_tables_open(&self.keys, hash_seed) != 0 or hold_table_open(&self.holds, hash_seed) != 0 \
+                or limit_table_open(&self.limits) != 0 or reversal_table_open(&self.reversals) != 0:
             raise MemoryError
         channel_table_fill(&self.channels, channels)
 
     def __dealloc__(self):
         account_table_close(&self.accounts)
         key_tables_close(&self.keys)
+        hold_table_close(&self.holds)
+        limit_table_close(&self.limits)
+        free(self.reversals.places)
+        free(self.legs)
+        free(self.originals)
         channel_table_clear(&self.channels)
 
     cdef void move_clock(self, int64_t timestamp_ms) noexcept nogil:
@@ -112,10 +60,10 @@ cdef class Posting:
         self.sealed_frame = frame.frame_number
         return APPLY_DONE if self.writer.seal_frame(frame) == 0 else APPLY_STOPPED
 
-    cdef int make_room(self, int64_t payload_bytes) noexcept nogil:
+    cdef int make_room(self, uint32_t entries, int64_t payload_bytes) noexcept nogil:
         """Have a frame under way that can take all that one event may leave, so that a frame never ends inside an event."""
         cdef frame_buffer *frame = self.frame
-        if frame != NULL and frame.entry_count + EVENT_ENTRIES <= frame.entry_capacity \
+        if frame != NULL and frame.entry_count + entries <= frame.entry_capacity \
                 and frame.outcome_count < frame.outcome_capacity \
                 and frame.payload_bytes + payload_bytes <= frame.payload_capacity:
             return APPLY_DONE
@@ -136,6 +84,8 @@ cdef class Posting:
         outcome.channel = event.channel
         outcome.business_date = event.business_date
         outcome.event_type = event.event_type
+        outcome.leg = self.fault_leg
+        outcome.level = self.fault_level if code == OUTCOME_LIMIT_EXCEEDED else 0
         if code == OUTCOME_EXISTS:
             self.events_existing += 1
         else:
@@ -151,37 +101,54 @@ cdef class Posting:
         self.add_outcome(&prepared.event, &prepared.record, code, self.last_seq, PAYLOAD_RECORD)
         return APPLY_DONE
 
+    cdef int answer_failed_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil:
+        self.refuse(prepared, OUTCOME_ID_ALREADY_FAILED)
+        self.frame.outcomes[self.frame.outcome_count - 1].first_code = <uint16_t>slot.content_hash
+        return APPLY_DONE
+
     cdef int answer_known_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil:
         cdef uint64_t seq = slot_seq(slot)
         cdef journal_entry original
         cdef packed_event first
-        if slot.content_hash == content_hash(&prepared.event, self.keys.hash_seed):
-            self.add_outcome(&prepared.event, &prepared.record, OUTCOME_EXISTS, seq, PAYLOAD_NONE)
-            return APPLY_DONE
-        if seq >= self.frame.first_seq:
-            original = self.frame.entries[seq - self.frame.first_seq]
-        else:
-            with gil:
-                if not self.read_original(seq, &original):
-                    return APPLY_STOPPED
-        entry_to_event(&original, self.accounts.records, &first)
-        if content_hash(&first, self.keys.hash_seed) != slot.content_hash:
-            return self.stop_at_damaged_original(seq)
-        self.add_outcome(&prepared.event, &prepared.record, difference(&prepared.event, &first), seq, PAYLOAD_RECORD)
+        cdef uint16_t code = OUTCOME_EXISTS
+        if slot.content_hash != event_content_hash(prepared, self.keys.hash_seed):
+            if not self.read_entry(seq, &original):
+                return APPLY_STOPPED
+            if original.event_type != prepared.event.event_type:
+                code = OUTCOME_EXISTS_WITH_DIFFERENT_CODE
+            elif prepared.event.event_type > EVENT_TYPE_PAYMENT:
+                code = ledger_event_difference(self, prepared, &original, seq)
+            else:
+                entry_to_event(&original, self.accounts.records, &first)
+                if content_hash(&first, self.keys.hash_seed) != slot.content_hash:
+                    return self.stop_at_damaged_original(seq)
+                code = difference(&prepared.event, &first)
+        if code == STOPPED_INSIDE_EVENT:
+            return APPLY_STOPPED
+        self.add_outcome(&prepared.event, &prepared.record, code, seq, PAYLOAD_RECORD)
         return APPLY_DONE
+
+    cdef bint read_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil:
+        """Read an entry back, from the frames in memory or from the files; False where that fails, and the engine stops."""
+        cdef bint is_read
+        if self.writer.ring_entry(seq, entry):
+            return True
+        with gil:
+            is_read = self.read_original(seq, entry)
+        if not is_read:
+            self.stop_status = APPLY_STOPPED
+        return is_read
 
     cdef bint read_original(self, uint64_t seq, journal_entry *entry) noexcept:
         """Read an entry back from the journal; False where that fails, with the reason kept in ``failure``."""
         cdef read_status found
         try:
-            if self.writer.get_durable_seq() < seq:
-                self.writer.wait_durable(self.frame.frame_number - 1)
-            if self.originals is None:
-                self.originals = EntryReader(os.fsdecode(<const char *>self.writer.folder))
-            found = self.originals.copy_entry(seq, entry)
-            if found == READ_OK and max(entry.debit_slot, entry.credit_slot) < self.accounts.count:
+            if self.entries is None:
+                self.entries = EntryReader(os.fsdecode(<const char *>self.writer.folder))
+            found = self.entries.copy_entry(seq, entry)
+            if found == READ_OK and names_open_accounts(entry, self.accounts.count):
                 return True
-            self.originals.frames.raise_status()
+            self.entries.frames.raise_status()
             self.stop_at_damaged_original(seq)
         except Exception as error:
             self.failure = error
@@ -205,115 +172,19 @@ cdef class Posting:
         entry.event_type = prepared.event.event_type
         return entry
 
-    cdef uint32_t open_account(self, const prepared_event *prepared, uint64_t id_low, uint64_t id_high) noexcept nogil:
-        cdef account_record record
-        cdef journal_entry *entry
-        cdef uint32_t slot
-        memset(&record, 0, sizeof(record))
-        record.id_low = id_low
-        record.id_high = id_high
-        record.book = BOOK
-        record.last_seq = self.last_seq + 1
-        slot = account_append(&self.accounts, &record)
-        if slot == NO_SLOT:
-            return NO_SLOT
-        entry = self.next_entry(prepared)
-        memcpy(entry.serial, &id_low, 8)
-        memcpy(entry.serial + 8, &id_high, 8)
-        entry.detail = BOOK
-        entry.debit_slot = slot
-        entry.credit_slot = NO_SLOT
-        entry.kind = ENTRY_KIND_OPEN_ACCOUNT
-        entry.code = ENTRY_CODE_OPEN_ACCOUNT
-        return slot
-
-    cdef uint32_t counter_slot(
-        self, const packed_event *event, key_table *table, uint64_t *id_low, uint64_t *id_high
-    ) noexcept nogil:
-        """The account that stands against the household, or NO_SLOT where it is not open; its id in any case."""
-        cdef uint32_t *known
-        if event.event_type == EVENT_TYPE_BILL:
-            id_low[0] = BOOK
-            id_high[0] = account_id_high(ACCOUNT_KIND_REVENUE, 5)
-            known = &self.revenue_slot
-        else:
-            id_low[0] = <uint64_t>event.channel * 100_000_000 + year_month_day(event.business_date)
-            id_high[0] = account_id_high(ACCOUNT_KIND_CLEARING, 11)
-            known = &table.clearing_slots[event.channel]
-        if known[0] == NO_SLOT:
-            known[0] = account_find(&self.accounts, id_low[0], id_high[0], account_hash(&self.accounts, id_low[0], id_high[0]))
-        return known[0]
-
-    cdef int post(self, prepared_event *prepared, key_table *table) noexcept nogil:
-        """Open what is missing, move the amount, remember the key; or refuse."""
-        cdef packed_event *event = &prepared.event
-        cdef bint is_bill = event.event_type == EVENT_TYPE_BILL
-        cdef uint64_t household_high = account_id_high(ACCOUNT_KIND_HOUSEHOLD, 13)
-        cdef uint64_t amount_fen = <uint64_t>event.amount_fen
-        cdef uint64_t counter_low, counter_high
-        cdef uint32_t counter = self.counter_slot(event, table, &counter_low, &counter_high)
-        cdef uint32_t household = prepared.household_slot
-        cdef uint32_t debit, credit
-        if household == NO_SLOT or self.accounts.records[household].id_low != event.household \
-                or self.accounts.records[household].id_high != household_high:
-            household = account_find(&self.accounts, event.household, household_high, prepared.household_hash)
-        debit = household if is_bill else counter
-        credit = counter if is_bill else household
-        if debit != NO_SLOT and self.accounts.records[debit].debits_posted + amount_fen < amount_fen:
-            return self.refuse(prepared, OUTCOME_OVERFLOWS_DEBITS_POSTED)
-        if credit != NO_SLOT and self.accounts.records[credit].credits_posted + amount_fen < amount_fen:
-            return self.refuse(prepared, OUTCOME_OVERFLOWS_CREDITS_POSTED)
-        if is_bill and household == NO_SLOT:
-            debit = household = self.open_account(prepared, event.household, household_high)
-        if counter == NO_SLOT:
-            counter = self.open_account(prepared, counter_low, counter_high)
-            self.remember_counter(event, table, counter)
-        if not is_bill and household == NO_SLOT:
-            household = self.open_account(prepared, event.household, household_high)
-        debit = household if is_bill else counter
-        credit = counter if is_bill else household
-        if debit == NO_SLOT or credit == NO_SLOT:
-            return APPLY_NO_MEMORY
-        self.write_transfer(prepared, debit, credit)
-        self.events_applied += 1
-        if key_insert(&self.keys, table, prepared.key_hash, event.serial, event.channel,
-                      content_hash(event, self.keys.hash_seed), self.last_seq) != 0:
-            return APPLY_NO_MEMORY
-        return APPLY_DONE
-
-    cdef inline void remember_counter(self, const packed_event *event, key_table *table, uint32_t slot) noexcept nogil:
-        if event.event_type == EVENT_TYPE_BILL:
-            self.revenue_slot = slot
-        else:
-            table.clearing_slots[event.channel] = slot
-
-    cdef inline void write_transfer(self, const prepared_event *prepared, uint32_t debit, uint32_t credit) noexcept nogil:
-        cdef account_record *debit_account = &self.accounts.records[debit]
-        cdef account_record *credit_account = &self.accounts.records[credit]
-        cdef journal_entry *entry = self.next_entry(prepared)
-        memcpy(entry.serial, prepared.event.serial, 16)
-        entry.amount_fen = <uint64_t>prepared.event.amount_fen
-        entry.debit_previous_seq = debit_account.last_seq
-        entry.credit_previous_seq = credit_account.last_seq
-        entry.detail = prepared.event.detail
-        entry.debit_slot = debit
-        entry.credit_slot = credit
-        entry.kind = ENTRY_KIND_TRANSFER
-        entry.leg_count = 1
-        entry.code = ENTRY_CODE_BILL if prepared.event.event_type == EVENT_TYPE_BILL else ENTRY_CODE_PAYMENT
-        debit_account.debits_posted += entry.amount_fen
-        debit_account.last_seq = self.last_seq
-        credit_account.credits_posted += entry.amount_fen
-        credit_account.last_seq = self.last_seq
-
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil:
         cdef packed_event *event = &prepared.event
         cdef key_table *table
         cdef key_part *part
         cdef key_slot *slot
-        if self.make_room(prepared.record.body_bytes) != APPLY_DONE:
+        cdef uint32_t entries
+        if self.holds.heap_count > 0 and expire_holds(self, &prepared.record) != APPLY_DONE:
+            return APPLY_STOPPED
+        entries = HOUSEHOLD_ENTRIES if prepared.leg_count == 0 else LEDGER_ENTRIES
+        if self.make_room(entries, prepared.record.body_bytes) != APPLY_DONE:
             return APPLY_STOPPED
         self.move_clock(prepared.record.timestamp_ms)
+        self.fault_leg = self.fault_level = 0
         if prepared.code != OUTCOME_APPLIED:
             return self.refuse(prepared, prepared.code)
         if event.business_date > self.ledger_date + self.future_days:
@@ -327,16 +198,55 @@ cdef class Posting:
         if key_part_check(part) != 0:
             return APPLY_KEYS_DAMAGED
         slot = key_probe(part, prepared.key_hash, event.serial, event.channel)
-        if slot.seq_and_channel != 0:
-            return self.answer_known_key(prepared, slot)
-        return self.post(prepared, table)
+        if slot.seq_and_channel == 0:
+            return self.apply_fresh(prepared, table)
+        if slot.seq_and_channel & KEY_FAILED:
+            return self.answer_failed_key(prepared, slot)
+        return self.answer_known_key(prepared, slot)
+
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil:
+        """Apply an event whose key is new, and remember the key; or refuse it."""
+        cdef uint64_t first_seq = self.last_seq + 1
+        cdef uint64_t hash_
+        cdef uint16_t code
+        if prepared.event.event_type <= EVENT_TYPE_PAYMENT:
+            code = household_event(self, prepared, table)
+            first_seq = self.last_seq
+        else:
+            code = ledger_event(self, prepared)
+        if code == STOPPED_INSIDE_EVENT:
+            return self.stop_status
+        if code == OUTCOME_APPLIED:
+            self.events_applied += 1
+            hash_ = event_content_hash(prepared, self.keys.hash_seed)
+            return self.remember_key(prepared, table, hash_, first_seq)
+        if code == OUTCOME_EXISTS or OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS <= code <= OUTCOME_EXISTS_WITH_DIFFERENT_CODE \
+                or code == OUTCOME_EXISTS_WITH_DIFFERENT_LEDGER:
+            self.add_outcome(&prepared.event, &prepared.record, code, self.known_seq, PAYLOAD_RECORD)
+            return APPLY_DONE
+        self.refuse(prepared, code)
+        return self.remember_key(prepared, table, code, KEY_FAILED) if is_transient(code) else APPLY_DONE
+
+    cdef inline int remember_key(
+        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
+    ) noexcept nogil:
+        cdef const packed_event *event = &prepared.event
+        if key_insert(&self.keys, table, prepared.key_hash, event.serial, event.channel, hash_, seq) != 0:
+            return APPLY_NO_MEMORY
+        return APPLY_DONE
 
     cdef void prepare(self, prepared_event *prepared) noexcept nogil:
         """Decode, and ask for the memory that the event will touch."""
         cdef packed_event *event = &prepared.event
         cdef key_table *table
         prepared.household_slot = NO_SLOT
-        prepared.code = decode_event(prepared.record.value, prepared.record.value_bytes, &self.channels, event)
+        prepared.leg_count = 0
+        if is_packed_ledger_event(prepared.record.value, prepared.record.value_bytes):
+            prepared.code = decode_packed_ledger_event(
+                prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
+            prepared.leg_count = <uint8_t>event.detail
+        else:
+            prepared.code = decode_event(prepared.record.value, prepared.record.value_bytes, &self.channels, event)
         if prepared.code == DECODE_SLOW:
             with gil:
                 prepared.code = decode_event_slow(prepared.record.value, prepared.record.value_bytes, &self.channels, event)
@@ -355,6 +265,7 @@ cdef class Posting:
         cdef prepared_event *prepared
         for at in range(count):
             self.group[at].record = self.records[at]
+            self.group[at].legs = self.legs + at * MAX_LEGS
             self.prepare(&self.group[at])
         for at in range(count):
             prepared = &self.group[at]
@@ -472,7 +383,8 @@ cdef class Posting:
         prepared.record.body = &raw[0] if raw.shape[0] > 0 else NULL
         prepared.record.body_bytes = raw.shape[0]
         with nogil:
-            status = self.make_room(prepared.record.body_bytes)
+            self.fault_leg = self.fault_level = 0
+            status = self.make_room(0, prepared.record.body_bytes)
             if status == APPLY_DONE:
                 self.add_outcome(&prepared.event, &prepared.record, OUTCOME_CORRUPT_BATCH, self.last_seq, PAYLOAD_BATCH)
                 self.records_consumed += 1

@@ -241,29 +241,19 @@ cdef class Projector:
         return 0
 
     cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
-        cdef account_record *debit
-        cdef account_record *credit
-        if entry.kind == ENTRY_KIND_TRANSFER:
-            if entry.debit_slot >= self.count or entry.credit_slot >= self.count:
-                return PROJECTOR_SLOT_UNKNOWN
-            debit, credit = &self.records[entry.debit_slot], &self.records[entry.credit_slot]
-            debit.debits_posted += entry.amount_fen
-            debit.last_seq = seq
-            credit.credits_posted += entry.amount_fen
-            credit.last_seq = seq
-            self.touch(entry.credit_slot)
-        elif entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
-            if entry.debit_slot != self.count or self.count == self.capacity:
-                return PROJECTOR_SLOT_UNKNOWN
-            debit = &self.records[self.count]
-            memcpy(&debit.id_low, entry.serial, sizeof(entry.serial))
-            debit.last_seq = seq
-            debit.book = entry.detail & 0xFFFF
-            debit.flags = entry.detail >> 16 & 0xFFFF
-            self.count += 1
-        else:
+        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_RELEASE:
             return PROJECTOR_ENTRY_UNKNOWN
-        self.touch(entry.debit_slot)
+        if not entry_fits(entry, self.count) or (entry.kind == ENTRY_KIND_OPEN_ACCOUNT and self.count == self.capacity):
+            return PROJECTOR_SLOT_UNKNOWN
+        apply_entry_to_accounts(self.records, entry, seq)
+        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+            self.count += 1
+            if entry.reference_seq != 0:
+                self.touch(<uint32_t>entry.reference_seq - 1)
+        if entry.kind != ENTRY_KIND_CLOCK:
+            self.touch(entry.debit_slot)
+        if has_two_accounts(entry):
+            self.touch(entry.credit_slot)
         return 0
 
     cdef void touch(self, uint32_t slot) noexcept nogil:

@@ -189,6 +189,44 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t watermark_seq
         uint64_t watermark_frame
 
+    ctypedef struct posting_state_header:
+        uint32_t magic
+        uint32_t crc32c
+        uint32_t format_version
+        uint32_t reserved
+        uint8_t ledger_id[16]
+        uint64_t watermark_seq
+        uint64_t watermark_frame
+        uint64_t hold_count
+        uint64_t reversal_count
+        uint64_t limit_count
+
+    ctypedef struct hold_record:
+        uint8_t serial[16]
+        uint64_t seq
+        uint64_t amount_fen
+        uint64_t detail
+        int64_t due_ms
+        uint32_t debit_slot
+        uint32_t credit_slot
+        uint16_t channel
+        uint16_t business_date
+        uint16_t value_date
+        uint16_t code
+        uint16_t flags
+        uint8_t leg
+        uint8_t event_type
+        uint8_t reserved[4]
+
+    ctypedef struct reversal_place:
+        uint64_t seq
+        uint64_t reversed_fen
+
+    ctypedef struct limit_place:
+        uint32_t slot
+        uint32_t parent
+        uint64_t credit_line_fen
+
     ctypedef struct owner_record:
         uint32_t magic
         uint32_t format_version
@@ -197,6 +235,8 @@ cdef extern from "ledger/record_layout.h" nogil:
         int64_t since_ms
         char host[64]
         char boot_id[40]
+
+    const uint64_t AMOUNT_MAX
 
     enum:
         FORMAT_VERSION
@@ -213,6 +253,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS
         ACCOUNT_CLOSED
         ACCOUNT_FROZEN
+        ACCOUNT_LIMITED
         ENTRY_KIND_OPEN_ACCOUNT
         ENTRY_KIND_TRANSFER
         ENTRY_CODE_OPEN_ACCOUNT
@@ -258,6 +299,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         KEY_TABLE_MAGIC
         KEY_CHECKPOINT_MAGIC
         OWNER_MAGIC
+        POSTING_STATE_MAGIC
         INDEX_MAGIC
         BALANCE_MAGIC
         ENTRIES_PER_BLOCK

@@ -18,7 +18,7 @@ def list_channels(as_json: Json = False) -> None:
             "name": channel.name,
             "chinese_name": channel.chinese_name,
             "serial_form": channel.serial_form.name,
-            "publishes": "bill" if channel.issues_bills else "payment",
+            "publishes": channel.publishes,
         }
         for channel in BUILT_IN_CHANNELS
     ]
