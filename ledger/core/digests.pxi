@@ -92,12 +92,11 @@ def chain_digests(const uint8_t[::1] entries not None, bytes last_digest=bytes(3
     """Return the chained digests of the full blocks of ``entries``: whole 96-byte entries from the start of a block on."""
     cdef block_digester digester
     cdef digest_record record
-    cdef size_t block
+    cdef size_t block, block_bytes = ENTRIES_PER_BLOCK * sizeof(journal_entry)
     digests = []
     digester_start(&digester, 0, last_digest)
-    for block in range(entries.shape[0] // (ENTRIES_PER_BLOCK * sizeof(journal_entry))):
-        digester_add(
-            &digester, <const journal_entry *>&entries[block * ENTRIES_PER_BLOCK * sizeof(journal_entry)], ENTRIES_PER_BLOCK, &record)
+    for block in range(entries.shape[0] // block_bytes):
+        digester_add(&digester, <const journal_entry *>&entries[block * block_bytes], ENTRIES_PER_BLOCK, &record)
         digests.append((<const uint8_t *>record.digest)[:32])
     return digests
 
