@@ -100,6 +100,18 @@ def test_a_zombie_that_builds_a_generation_does_not_take_the_readers_away(tmp_pa
     assert records(tmp_path)[0] == 2
 
 
+def test_a_projector_that_is_not_open_says_so(tmp_path):
+    projector = Projector(tmp_path, LEDGER_ID, 1, 1000)
+    with pytest.raises(ProjectionDamaged, match="not open"):
+        projector.flush()
+    projector.load()
+    projector.close()
+    projector.close()
+    with pytest.raises(ProjectionDamaged, match="not open"):
+        projector.flush()
+    assert projector.status()["used_bytes"] > 0
+
+
 def edit_meta(directory, **changes):
     """Change the stored meta through another process' eyes: py-lmdb, with nothing else open."""
     lmdb = pytest.importorskip("lmdb")

@@ -114,6 +114,7 @@ cdef class Projector:
     cdef uint32_t count
     cdef uint32_t capacity
     cdef size_t spare_bytes
+    cdef size_t used_bytes        # of the file, after the last flush
     cdef uint64_t *dirty          # one bit a block
     cdef uint32_t dirty_count
     cdef uint32_t slots_flushed   # the accounts whose ids stand in LMDB
@@ -137,6 +138,7 @@ cdef class Projector:
     cdef int apply_frame(self, const frame_header *header, const journal_entry *entries) noexcept nogil
     cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef void touch(self, uint32_t slot) noexcept nogil
+    cdef int require_file(self) except -1
     cdef int flush_changes(self) noexcept nogil
     cdef int make_room(self) noexcept nogil
     cdef int grow_map(self) noexcept nogil

@@ -268,13 +268,20 @@ cdef class Projector:
     def flush(self):
         """Write what changed since the last flush, and the watermark, in one ``lmdb_txn``. Raises as ``check``."""
         cdef int code
+        self.require_file()
         with nogil:
             code = self.flush_changes()
         if code:
             self.raise_failure(code)
 
+    cdef int require_file(self) except -1:
+        if self.file is None:
+            raise ProjectionDamaged("These balances are not open", hint="Load them first", path=self.directory)
+        return 0
+
     cdef int flush_changes(self) noexcept nogil:
         cdef uint64_t begun = monotonic_ns()
+        cdef lmdb_info info
         cdef int code
         if self.failure:
             return self.failure
@@ -294,6 +301,8 @@ cdef class Projector:
         self.dirty_count = 0
         self.slots_flushed = self.count
         self.flush_count += 1
+        LMDB.env_info(self.file.env, &info)
+        self.used_bytes = (info.last_page + 1) * LMDB_PAGE_BYTES  # noted here: the map may move while another thread asks
         self.last_flush_ns = monotonic_ns() - begun
         self.next_flush_ns = begun + self.last_flush_ns + min(
             max(4 * self.last_flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_PAUSE_NS
@@ -366,15 +375,14 @@ cdef class Projector:
         return LMDB.put(txn, self.file.meta, &key, &data, 0)
 
     cdef bint is_bloated(self) noexcept nogil:
-        cdef lmdb_info info
         cdef size_t needed = 2 * <size_t>self.count * sizeof(account_record)  # blocks, and ids in half-full pages
-        LMDB.env_info(self.file.env, &info)
-        return info.last_page * LMDB_PAGE_BYTES > self.spare_bytes + BLOATED_TIMES * needed
+        return self.used_bytes > self.spare_bytes + BLOATED_TIMES * needed
 
     # --- Following the journal ------------------------------------------------------------------------------------------
 
     def start(self, JournalWriter writer not None):
         """Follow ``writer`` in a thread of its own, until ``close``."""
+        self.require_file()
         self.thread = threading.Thread(target=self.run, args=(writer,), name="projector", daemon=True)
         self.thread.start()
 
@@ -507,7 +515,7 @@ cdef class Projector:
             raise JournalDamaged("An entry names an account that cannot be", seq=self.failure_found)
         if code == PROJECTOR_ENTRY_UNKNOWN:
             raise JournalDamaged("An entry of an unknown kind", seq=self.failure_found)
-        raise lmdb_failure(code, self.file.path)
+        raise lmdb_failure(code, self.directory)
 
     def wait_projected(self, uint64_t seq, double timeout_s):
         """Return whether the watermark reached ``seq`` in time. Raises as ``check`` where it never will."""
@@ -521,15 +529,13 @@ cdef class Projector:
 
     def status(self):
         """Return numbers for people: how far, how large, how long the last flush took."""
-        cdef lmdb_info info
-        LMDB.env_info(self.file.env, &info)
         return {
             "projected_seq": self.projected_seq,
             "projected_frame": self.projected_frame,
             "accounts": self.count,
             "flushes": self.flush_count,
             "last_flush_ms": self.last_flush_ns / 1e6,
-            "used_bytes": (info.last_page + 1) * LMDB_PAGE_BYTES,
+            "used_bytes": self.used_bytes,
         }
 
     def close(self, *, bint clean=True):
