@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import atexit
 import json
 import logging
 import signal
@@ -31,6 +32,8 @@ class EngineProcess:
     def __init__(self, **settings: Any) -> None:
         command = [sys.executable, "-m", "tests.engine_process", json.dumps(settings, default=str)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A test that fails must not leave its engines running.
+        atexit.register(self.process.kill)
         self.status: Status = {}
         self._readers = [threading.Thread(target=target, daemon=True) for target in (self._follow, self._keep_errors)]
         self.errors = ""
