@@ -1,5 +1,5 @@
 # From frames of the journal to record batches that tell each channel what became of its events: one JSON value an event.
-# Owns OutcomeRenderer; uses the frames of journal_reader.pxi, channel_table and render_serial of decode.pxi, and batch_building.pxi.
+# Owns OutcomeRenderer; uses the frames of journal_reader.pxi, channel_table and render_serial of decode.pxi, batch_building.pxi.
 
 from libc.string cimport strlen
 
