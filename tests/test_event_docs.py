@@ -36,8 +36,7 @@ def test_the_fields_are_those_of_the_structs_in_their_order():
 def test_the_channels_are_the_built_in_ones():
     listed = rows("Channels and their serials")[2 : 2 + len(BUILT_IN_CHANNELS)]
     assert listed == [
-        [str(each.code), each.name, each.chinese_name, each.serial_form.name, each.publishes]
-        for each in BUILT_IN_CHANNELS
+        [str(each.code), each.name, each.chinese_name, each.serial_form.name, each.publishes] for each in BUILT_IN_CHANNELS
     ]
 
 
