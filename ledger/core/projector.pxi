@@ -26,7 +26,8 @@ cdef enum:
 
     # The pause after a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
     LEAST_PAUSE_NS = 1000000
-    MOST_PAUSE_NS = 50000000
+    MOST_SHORT_PAUSE_NS = 50000000
+    MOST_PAUSE_NS = 300000000
     DISK_FULL_PAUSE_NS = 1000000000
     READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
@@ -47,6 +48,14 @@ cdef enum:
 _WAIT_STEP_S = 0.0002
 _DEFAULT_SPARE_BYTES = 256 << 20
 _DEFAULT_CAPACITY = 1 << 31  # accounts: address space only, memory is taken as accounts open
+
+
+cdef inline uint64_t pause_after_ns(uint64_t flush_ns) noexcept nogil:
+    """Four times as long as a short flush took; as long as a long one took, so that half a core stays for the engine."""
+    return max(
+        min(max(4 * flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_SHORT_PAUSE_NS),
+        min(flush_ns, <uint64_t>MOST_PAUSE_NS),
+    )
 
 
 cdef inline uint64_t monotonic_ns() noexcept nogil:
@@ -304,9 +313,7 @@ cdef class Projector:
         LMDB.env_info(self.file.env, &info)
         self.used_bytes = (info.last_page + 1) * LMDB_PAGE_BYTES  # noted here: the map may move while another thread asks
         self.last_flush_ns = monotonic_ns() - begun
-        self.next_flush_ns = begun + self.last_flush_ns + min(
-            max(4 * self.last_flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_PAUSE_NS
-        )
+        self.next_flush_ns = begun + self.last_flush_ns + pause_after_ns(self.last_flush_ns)
         self.publish_progress()
         return 0
 
