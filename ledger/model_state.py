@@ -81,10 +81,12 @@ class Account:
 
 
 def account_of_opening(entry: dict[str, Any], seq: int, parent: Account | None) -> Account:
-    """Return the account that an ``open_account`` entry opens; ``parent`` is its limit parent."""
+    """Return the account that an ``open_account`` entry opens; ``parent`` is its limit parent, which is marked as such."""
     flags = entry["detail"] >> 16
     if entry["amount_fen"] or parent:
         flags |= ACCOUNT_LIMITED
+    if parent:
+        parent.flags |= ACCOUNT_LIMITED
     return Account(
         id=int.from_bytes(entry["serial"], "little"),
         slot=entry["debit_slot"],

@@ -16,7 +16,7 @@ IN_FULL = 2**64 - 1
 class Named:
     """What names an event, or one leg of it."""
 
-    serial: str
+    serial: str | bytes
     leg: int = 0
     business_date: int = TODAY
     channel: int = LEDGER_CHANNEL
@@ -29,8 +29,8 @@ def account(name: str) -> int:
     return parse_account(name if ":" in name else f"ledger:{ord(name):03d}")
 
 
-def serial_bytes(serial: str) -> bytes:
-    return serial.encode().ljust(16, b"\0")
+def serial_bytes(serial: str | bytes) -> bytes:
+    return serial if isinstance(serial, bytes) else serial.replace(" ", "-").encode().ljust(16, b"\0")
 
 
 def leg(
@@ -75,12 +75,14 @@ def transfer(serial: str, *legs: bytes, **head: int) -> bytes:
     return event(EventType.transfer, serial, *legs, **head)
 
 
-def post(serial: str, hold: Named | None, amount_fen: int = IN_FULL, **fields: int | str) -> bytes:
-    return event(EventType.post, serial, settling(hold, amount_fen, LEG_POST_PENDING, **fields))
+def post(serial: str, hold: Named | None, amount_fen: int = IN_FULL, *, business_date: int = TODAY, **fields: int | str) -> bytes:
+    leg_ = settling(hold, amount_fen, LEG_POST_PENDING, **fields)
+    return event(EventType.post, serial, leg_, business_date=business_date)
 
 
-def void(serial: str, hold: Named | None, amount_fen: int = 0, **fields: int | str) -> bytes:
-    return event(EventType.void, serial, settling(hold, amount_fen, LEG_VOID_PENDING, **fields))
+def void(serial: str, hold: Named | None, amount_fen: int = 0, *, business_date: int = TODAY, **fields: int | str) -> bytes:
+    leg_ = settling(hold, amount_fen, LEG_VOID_PENDING, **fields)
+    return event(EventType.void, serial, leg_, business_date=business_date)
 
 
 def settling(hold: Named | None, amount_fen: int, flags: int, **fields: int | str) -> bytes:
@@ -99,17 +101,17 @@ def open_account(
     return event(EventType.open_account, serial, leg(name, parent, line_fen, flags=flags, book=book, code=0), **head)
 
 
-def freeze(serial: str, name: str | int) -> bytes:
-    return event(EventType.freeze, serial, leg(name, "", book=0, code=0))
+def freeze(serial: str, name: str | int, **head: int) -> bytes:
+    return event(EventType.freeze, serial, leg(name, "", book=0, code=0), **head)
 
 
-def unfreeze(serial: str, name: str | int) -> bytes:
-    return event(EventType.unfreeze, serial, leg(name, "", book=0, code=0))
+def unfreeze(serial: str, name: str | int, **head: int) -> bytes:
+    return event(EventType.unfreeze, serial, leg(name, "", book=0, code=0), **head)
 
 
-def close(serial: str, name: str | int) -> bytes:
-    return event(EventType.close, serial, leg(name, "", book=0, code=0))
+def close(serial: str, name: str | int, **head: int) -> bytes:
+    return event(EventType.close, serial, leg(name, "", book=0, code=0), **head)
 
 
-def clock(serial: str) -> bytes:
-    return event(EventType.clock, serial)
+def clock(serial: str, **head: int) -> bytes:
+    return event(EventType.clock, serial, **head)

@@ -13,6 +13,7 @@ from ledger.model import Model, Outcome
 from ledger.parameters import LedgerParameters
 from ledger.projections.balances import BalanceReader
 from ledger.projections.generations import newest
+from ledger.projections.rebuild import rebuild_balances
 from ledger.verify import verify_journal
 from tests.plain_batches import encode_record
 
@@ -86,6 +87,13 @@ class ShadowedEngine:
     def restart(self) -> None:
         """Close cleanly and open again."""
         self.engine.close()
+        self.engine = self._open()
+
+    def rebuild(self) -> None:
+        """Close cleanly, make the balances anew from the journal, and open again."""
+        self.engine.close()
+        if self.model.entries:
+            rebuild_balances(self.shard)
         self.engine = self._open()
 
     def crash(self) -> None:

@@ -1,6 +1,7 @@
 """Engine against oracle on as many random events as one likes: ``python -m tests.soak --events 1000000 --seed 7``.
 
-Every run restarts the engine now and then, cleanly or as after SIGKILL, and compares everything at the end. The seed is printed.
+Each run is of payments and bills at a ledger's proportions, or of ledger events that meet every refusal; by default one of each.
+The engine is restarted now and then, cleanly or as after SIGKILL, and everything is compared at the end. The seed is printed.
 """
 
 import argparse
@@ -11,14 +12,16 @@ from pathlib import Path
 
 from bench.workload import Workload
 from ledger._core import walk_batches
+from tests.random_ledger import PARAMETERS, RandomLedger
 from tests.shadow import ShadowedEngine
 
 EVENTS_A_BLOCK = 20_000
+LEDGER_EVENTS_A_BLOCK = 500  # events name what was applied in the blocks before
 COMPARE_EVERY = 200_000
 
 
-def soak(events: int, seed: int, directory: Path) -> None:
-    """Drive both through ``events`` events. Raises AssertionError at the first difference."""
+def soak_payments(events: int, seed: int, directory: Path) -> None:
+    """Drive both through ``events`` payments and bills. Raises AssertionError at the first difference."""
     chance = random.Random(seed)
     workload = Workload(
         seed=seed,
@@ -47,16 +50,39 @@ def soak(events: int, seed: int, directory: Path) -> None:
         pair.close()
 
 
+def soak_ledger(events: int, seed: int, directory: Path) -> None:
+    """Drive both through ``events`` events of all types. Raises AssertionError at the first difference."""
+    chance = random.Random(seed)
+    pair = ShadowedEngine(directory, PARAMETERS)
+    ledger = RandomLedger(chance, pair.model)
+    try:
+        for first in range(0, events, LEDGER_EVENTS_A_BLOCK):
+            pair.apply([list(ledger.records(min(LEDGER_EVENTS_A_BLOCK, events - first)))])
+            if (first + LEDGER_EVENTS_A_BLOCK) % EVENTS_A_BLOCK == 0:
+                chance.choice([pair.restart, pair.crash, pair.rebuild, *[lambda: None] * 3])()
+            if (first + LEDGER_EVENTS_A_BLOCK) % COMPARE_EVERY == 0:
+                pair.compare()
+        pair.compare()
+        assert pair.model.trial_balance() == 0
+    finally:
+        pair.close()
+
+
+KINDS = {"payments": soak_payments, "ledger": soak_ledger}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--kind", choices=KINDS, action="append")
     options = parser.parse_args()
-    print(f"seed {options.seed}, {options.events} events")
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        soak(options.events, options.seed, Path(directory))
-    print(f"engine and oracle agree after {time.monotonic() - start:.0f} s")
+    for kind in options.kind or KINDS:
+        print(f"{kind}: seed {options.seed}, {options.events} events", flush=True)
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as directory:
+            KINDS[kind](options.events, options.seed, Path(directory))
+        print(f"engine and oracle agree after {time.monotonic() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
