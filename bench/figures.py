@@ -18,13 +18,18 @@ class Sizes:
 
     events: int
     repetitions: int
+    households: int
     many_households: int
     seconds: float
     growth_events: int
 
 
-SMALL = Sizes(events=3 * MILLION, repetitions=3, many_households=10 * MILLION, seconds=5, growth_events=20 * MILLION)
-LARGE = Sizes(events=10 * MILLION, repetitions=7, many_households=10 * MILLION, seconds=30, growth_events=100 * MILLION)
+SMALL = Sizes(
+    events=3 * MILLION, repetitions=3, households=MILLION, many_households=10 * MILLION, seconds=5, growth_events=20 * MILLION
+)
+LARGE = Sizes(
+    events=10 * MILLION, repetitions=7, households=MILLION, many_households=10 * MILLION, seconds=30, growth_events=100 * MILLION
+)
 
 Figures = dict[str, float]
 Said = Callable[[Results], None]
@@ -40,7 +45,7 @@ def measure(sizes: Sizes, directory: Path, servers: str | None, said: Said) -> F
 
 def _core(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
     figures: Figures = {}
-    for label, households in (("1m", MILLION), ("10m", sizes.many_households)):
+    for label, households in (("1m", sizes.households), ("10m", sizes.many_households)):
         results = core.run(directory, events=sizes.events, households=households, repetitions=sizes.repetitions)
         said(results)
         figures[f"core_share_of_c_limit_{label}"] = results.ratio("engine_events_per_s", "limit_events_per_s")
@@ -53,21 +58,21 @@ def _kafka(sizes: Sizes, directory: Path, servers: str | None, said: Said) -> Fi
     figures: Figures = {}
     with broker(servers) as place:
         for label, json, readers in (("packed", False, ("confluent", "aiokafka")), ("json", True, ("confluent",))):
-            workload = Workload(events=sizes.events, households=MILLION, json=json)
+            workload = Workload(events=sizes.events, households=sizes.households, json=json)
             results = kafka.run(place, directory, workload=workload, repetitions=sizes.repetitions, readers=readers)
             said(results)
             figures[f"kafka_{label}_events_per_s"] = results.median("engine_events_per_s")
             for reader in readers:
                 ratio = results.ratio("engine_events_per_s", f"{reader}_records_per_s")
                 figures[f"kafka_{label}_vs_{reader}_read"] = ratio
-        results = latency.run(place, directory, households=MILLION, rates=[10_000], seconds=sizes.seconds)
+        results = latency.run(place, directory, households=sizes.households, rates=[10_000], seconds=sizes.seconds)
         said(results)
         figures["latency_visible_p99_ms_at_10k"] = results.median("acknowledged_to_visible_p99_ms_at_10000")
     return figures
 
 
 def _projection(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
-    few = projection.run(directory, households=MILLION, rates=[1e6], seconds=sizes.seconds)
+    few = projection.run(directory, households=sizes.households, rates=[1e6], seconds=sizes.seconds)
     said(few)
     many = projection.run(
         directory, households=sizes.many_households, rates=[1e5, 1e6, projection.CATCH_UP], seconds=sizes.seconds
@@ -83,7 +88,7 @@ def _projection(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Fig
 
 
 def _read(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
-    results = read.run(directory, households=MILLION, rate=100_000, seconds=sizes.seconds, repetitions=sizes.repetitions)
+    results = read.run(directory, households=sizes.households, rate=100_000, seconds=sizes.seconds, repetitions=sizes.repetitions)
     said(results)
     return {
         "read_p50_us": results.median("own_core_p50_us"),
@@ -102,7 +107,7 @@ def _start(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
 
 
 def _growth(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
-    results = growth.run(directory, events=sizes.growth_events, households=MILLION, days=30)
+    results = growth.run(directory, events=sizes.growth_events, households=sizes.households, days=30)
     said(results)
     rates = results.values("events_per_s")
     return {"growth_ratio": rates[-1] / rates[0]}
