@@ -223,7 +223,7 @@ cdef uint16_t decode_event(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
 ) noexcept nogil
 cdef uint16_t decode_event_slow(
-    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept
 cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogil
 

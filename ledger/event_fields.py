@@ -8,6 +8,7 @@ import re
 from datetime import date, timedelta
 from uuid import UUID
 
+from ledger.account_ids import AccountKind, account_id, format_account
 from ledger.channels import SerialForm
 
 NO_DATE = 0
@@ -18,11 +19,15 @@ NO_OUTLET = 0
 HOUSEHOLD_LIMIT = 10**13
 OUTLET_LIMIT = 10**18
 LATEST_DATE = 0xFFFF
+NO_ACCOUNT = 0
+GREATEST_ACCOUNT = 2**128 - 1  # has no text; ledgers refuse it by name
+WRONG_ACCOUNT = 1
 
 _EPOCH = date(1970, 1, 1)
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _PERIOD = re.compile(r"([0-9]{4})-([0-9]{2})")
 _HOUSEHOLD = re.compile(r"[0-9]{13}")
+_ACCOUNT = re.compile(rf"({'|'.join(AccountKind.__members__)}):([0-9]{{1,33}})")
 _OUTLET = re.compile(r"[0-9]{1,18}")
 _SERIALS = {
     SerialForm.digits: re.compile(r"[0-9]{1,32}"),
@@ -67,6 +72,26 @@ def format_period(period: int) -> str:
 def parse_household(text: str) -> int:
     """Return the number of 13 decimal digits; ``NO_HOUSEHOLD`` for other text."""
     return int(text) if _HOUSEHOLD.fullmatch(text) else NO_HOUSEHOLD
+
+
+def parse_account(text: str) -> int:
+    """Return the id of ``kind:number``; ``NO_ACCOUNT`` for no text, ``WRONG_ACCOUNT``, which none has, for other text."""
+    match = _ACCOUNT.fullmatch(text)
+    if match:
+        return account_id(AccountKind[match[1]], match[2])
+    return WRONG_ACCOUNT if text else NO_ACCOUNT
+
+
+def account_is_right(id_: int) -> bool:
+    """Say whether the id is that of some ``kind:number``, or none, or the greatest."""
+    kind, digits, number = id_ >> 120, id_ >> 112 & 0xFF, id_ & (1 << 112) - 1
+    named = 1 <= kind <= max(AccountKind) and 1 <= digits <= 33 and number < 10**digits
+    return named or id_ in (NO_ACCOUNT, GREATEST_ACCOUNT)
+
+
+def format_account_or_none(id_: int) -> str:
+    """Return the text of an id that is right: empty for none, and "greatest", which is no account's text, for the greatest."""
+    return "greatest" if id_ == GREATEST_ACCOUNT else format_account(id_) if id_ else ""
 
 
 def parse_outlet(text: str) -> int:

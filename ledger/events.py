@@ -6,98 +6,73 @@ tests hold the two against each other. docs/events.md describes the fields; ``le
 
 import struct
 from collections.abc import Iterable
-from datetime import date
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Meta
 
 from ledger import event_fields as fields
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import EventInvalid
-from ledger.flat_values import FlatValue, Malformed, read_json, read_msgpack_array, read_msgpack_map
+from ledger.event_shapes import SHAPES, first_fault
+from ledger.event_structs import (
+    EVENTS,
+    Bill,
+    Clock,
+    Close,
+    Event,
+    EventName,
+    Freeze,
+    HoldName,
+    Leg,
+    OpenAccount,
+    Payment,
+    Post,
+    Reverse,
+    Transfer,
+    Unfreeze,
+    Void,
+)
+from ledger.nested_values import Malformed, Value, read_json, read_msgpack
 from ledger.outcomes import OutcomeCode
+from ledger.packed_legs import MAX_LEGS, PackedLeg, first_wrong_leg, ledger_event, legs_of, unpack_legs
+
+__all__ = [
+    "Bill",
+    "Clock",
+    "Close",
+    "Event",
+    "EventName",
+    "Freeze",
+    "HoldName",
+    "Leg",
+    "OpenAccount",
+    "PackedEvent",
+    "Payment",
+    "Post",
+    "Refusal",
+    "Reverse",
+    "Transfer",
+    "Unfreeze",
+    "Void",
+    "check_event",
+    "decode_event",
+    "decode_to_packed",
+    "encode_json",
+    "encode_msgpack",
+    "encode_packed",
+    "unpack_event",
+]
 
 PACKED_EVENT_VERSION = 0x01
+PACKED_LEG_BYTES = 80
 EVENT_TYPE_BILL, EVENT_TYPE_PAYMENT = 1, 2
 MAX_AMOUNT_FEN = 2**63 - 1
 
 _PACKED = struct.Struct("<BBHHH16sQqQ16x")
 _ASCII_SPACE = b" \t\n\r"
-
-ChannelName = Annotated[str, Meta(min_length=1, max_length=32, description="The name of the channel that publishes the event.")]
-BusinessDate = Annotated[date, Meta(description="The channel's accounting day. Part of the idempotency key.")]
-Serial = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=36,
-        description="The channel's own serial, in the form of its channel: 1 to 32 decimal digits, a UUID, or 1 to 16 printable "
-        "ASCII characters without space. Unique for the channel and business date, and not all zeros.",
-    ),
-]
-Household = Annotated[str, Meta(pattern="^[0-9]{13}$", description="The household's number of 13 digits.")]
-AmountFen = Annotated[int, Meta(ge=1, le=MAX_AMOUNT_FEN, description="The amount in fen.")]
-ValueDate = Annotated[date, Meta(description="The day from which the amount counts. The business date where it is left out.")]
-Outlet = Annotated[
-    str, Meta(pattern="^[0-9]{1,18}$", description="The number of the outlet that took the payment; leading zeros do not count.")
-]
-Period = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="The month that is billed.")]
-DueDate = Annotated[date, Meta(description="The day by which the bill is to be paid.")]
-
-
-class Payment(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    tag_field="type",
-    tag="payment",
-):
-    """A household pays through a channel. A value date that is left out becomes the business date."""
-
-    channel: ChannelName
-    business_date: BusinessDate
-    serial: Serial
-    household: Household
-    amount_fen: AmountFen
-    value_date: ValueDate | None = None
-    outlet: Outlet | None = None
-
-    def __post_init__(self) -> None:
-        if self.value_date is None:
-            msgspec.structs.force_setattr(self, "value_date", self.business_date)
-
-
-class Bill(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    tag_field="type",
-    tag="bill",
-):
-    """A household is billed for a month. A value date that is left out becomes the business date."""
-
-    channel: ChannelName
-    business_date: BusinessDate
-    serial: Serial
-    household: Household
-    amount_fen: AmountFen
-    value_date: ValueDate | None = None
-    period: Period
-    due_date: DueDate
-
-    def __post_init__(self) -> None:
-        if self.value_date is None:
-            msgspec.structs.force_setattr(self, "value_date", self.business_date)
-
-
-Event: TypeAlias = Payment | Bill
+_TYPES: dict[str | None, int] = {str(struct.__struct_config__.tag): number for number, struct in enumerate(EVENTS, 1)}
+_TYPE_NAMES = {number: str(name) for name, number in _TYPES.items()}
+_KEY_FIELDS = ("type", "channel", "business_date", "serial")
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -123,32 +98,28 @@ class PackedEvent(NamedTuple):
     detail: int
 
 
-_TYPES: dict[str | None, int] = {"bill": EVENT_TYPE_BILL, "payment": EVENT_TYPE_PAYMENT}
-_COMMON = ("type", *Payment.__struct_fields__[:-1])
-_FIELDS: dict[FlatValue, tuple[str, ...]] = {
-    "payment": ("type", *Payment.__struct_fields__),
-    "bill": ("type", *Bill.__struct_fields__),
-}
-_ALL_FIELDS = frozenset(_FIELDS["payment"] + _FIELDS["bill"])
-_OPTIONAL = frozenset({"value_date", "outlet"})
-
-
 def encode_json(event: Event) -> bytes:
     """Return the event as a JSON object without spaces."""
     return msgspec.json.encode(event)
 
 
 def encode_msgpack(event: Event, *, as_array: bool = False) -> bytes:
-    """Return the event as a MessagePack map, or as an array of the type and the fields in their order."""
+    """Return the event as a MessagePack map, or as an array of the type and the fields in their order.
+
+    Legs, and names of holds and events, are maps in both.
+    """
     if not as_array:
         return msgspec.msgpack.encode(event)
     values = msgspec.to_builtins(event)
-    return msgspec.msgpack.encode([values.get(name) for name in _FIELDS[values["type"]]])
+    return msgspec.msgpack.encode([values.get(name) for name in SHAPES[values["type"]].fields])
 
 
 def encode_packed(event: Event, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> bytes:
-    """Return the event as the 64 bytes of ``packed_event``. Raises ``EventInvalid`` where ``check_event`` finds a refusal."""
-    code, packed = _pack_fields(msgspec.to_builtins(event), tuple(channels))
+    """Return the event as a ``packed_event``, 64 bytes, and its legs, 80 bytes each.
+
+    Raises ``EventInvalid`` where ``check_event`` finds a refusal.
+    """
+    code, packed = _pack_fields(_builtins(event), tuple(channels))
     if code:
         raise EventInvalid(code.sentence, code=int(code))
     return packed
@@ -156,21 +127,26 @@ def encode_packed(event: Event, channels: Iterable[Channel] = BUILT_IN_CHANNELS)
 
 def check_event(event: Event, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> OutcomeCode:
     """Return the refusal that the event would meet whatever the state of the ledger; ``applied`` where there is none."""
-    return _pack_fields(msgspec.to_builtins(event), tuple(channels))[0]
+    return _pack_fields(_builtins(event), tuple(channels))[0]
+
+
+def _builtins(event: Event) -> dict[str, Value]:
+    """Return the fields as they stand in JSON."""
+    return msgspec.json.decode(msgspec.json.encode(event), type=dict[str, Any])
 
 
 def decode_event(value: bytes | None, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> Event | Refusal:
     """Return the event that a record's value holds, or the first refusal in the order of ``OutcomeCode``."""
     channels = tuple(channels)
     code, packed = decode_to_packed(value, channels)
-    event = PackedEvent(*_PACKED.unpack(packed)[1:])
+    event = PackedEvent(*_PACKED.unpack_from(packed)[1:])
     if code:
         return Refusal(code, event.event_type, event.channel, event.business_date, event.serial)
-    return unpack_event(event, channels)
+    return unpack_event(event, channels, unpack_legs(packed[_PACKED.size :]))
 
 
 def decode_to_packed(value: bytes | None, channels: tuple[Channel, ...]) -> tuple[OutcomeCode, bytes]:
-    """Return the outcome (``applied`` for an event without fault) and the 64 bytes of ``packed_event``.
+    """Return the outcome (``applied`` for an event without fault) and the 64 bytes of ``packed_event``, then its legs, 80 each.
 
     Of a refused event only the type and the parts of the key are left, as far as they are known; all else is zero.
     """
@@ -178,87 +154,75 @@ def decode_to_packed(value: bytes | None, channels: tuple[Channel, ...]) -> tupl
         if not value:
             raise Malformed(OutcomeCode.value_missing)
         if value[0] == PACKED_EVENT_VERSION:
-            event = _read_packed(value)
-            return _judge(event, channels, _first_wrong_number(event, channels))
+            event, legs = _read_packed(value)
+            return _judge(event, legs, channels, _first_wrong_number(event, legs, channels))
         return _pack_fields(_read_fields(value), channels)
     except Malformed as malformed:
         return malformed.code, bytes(_PACKED.size)
 
 
-def unpack_event(event: PackedEvent, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> Event:
+def unpack_event(event: PackedEvent, channels: Iterable[Channel] = BUILT_IN_CHANNELS, legs: Iterable[PackedLeg] = ()) -> Event:
     """Return the Struct of a packed event that has no fault."""
+    channels = tuple(channels)
     channel = next(channel for channel in channels if channel.code == event.channel)
     common: dict[str, Any] = {
         "channel": channel.name,
         "business_date": fields.format_date(event.business_date),
         "serial": fields.format_serial(event.serial, channel.serial_form),
-        "household": f"{event.household:013d}",
-        "amount_fen": event.amount_fen,
         "value_date": fields.format_date(event.value_date),
     }
+    if event.event_type > EVENT_TYPE_PAYMENT:
+        return ledger_event(_TYPE_NAMES[event.event_type], common, list(legs), channels)
+    common |= {"household": f"{event.household:013d}", "amount_fen": event.amount_fen}
     if event.event_type == EVENT_TYPE_PAYMENT:
         return Payment(**common, outlet=str(event.detail) if event.detail else None)
     period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
     return Bill(**common, period=fields.format_period(period), due_date=fields.format_date(due_date))
 
 
-def _read_packed(value: bytes) -> PackedEvent:
-    if len(value) != _PACKED.size or any(value[48:]):
+def _read_packed(value: bytes) -> tuple[PackedEvent, list[PackedLeg]]:
+    leg_bytes = len(value) - _PACKED.size
+    if leg_bytes < 0 or any(value[48 : _PACKED.size]):
         raise Malformed(OutcomeCode.packed_malformed)
-    return PackedEvent(*_PACKED.unpack(value)[1:])
+    event = PackedEvent(*_PACKED.unpack_from(value)[1:])
+    if event.event_type <= EVENT_TYPE_PAYMENT:
+        is_whole = leg_bytes == 0
+    else:
+        is_whole = leg_bytes == event.detail * PACKED_LEG_BYTES and event.detail <= MAX_LEGS
+        is_whole = is_whole and event.household == event.amount_fen == 0
+    if not is_whole:
+        raise Malformed(OutcomeCode.packed_malformed)
+    return event, unpack_legs(value[_PACKED.size :])
 
 
-def _read_fields(value: bytes) -> dict[str, FlatValue]:
+def _read_fields(value: bytes) -> dict[str, Value]:
     """Return the fields of a JSON or MessagePack event by name."""
     first = value[0]
     if value.lstrip(_ASCII_SPACE).startswith(b"{"):
-        return _by_name(read_json(value))
-    if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):
-        return _by_name(read_msgpack_map(value))
-    if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
-        return _from_array(read_msgpack_array(value))
+        return read_json(value)
+    if 0x80 <= first <= 0x9F or 0xDC <= first <= 0xDF:
+        read = read_msgpack(value)
+        return read if isinstance(read, dict) else _from_array(read)
     raise Malformed(OutcomeCode.encoding_unknown)
 
 
-def _by_name(members: list[tuple[str, FlatValue]]) -> dict[str, FlatValue]:
-    named = dict(members)
-    if len(named) != len(members):
-        raise Malformed(OutcomeCode.field_duplicated)
-    return named
-
-
-def _from_array(values: list[FlatValue]) -> dict[str, FlatValue]:
+def _from_array(values: list[Value]) -> dict[str, Value]:
     """Name the elements after the fields of the event type; those beyond them get names that no field has."""
-    names = list(_FIELDS.get(values[0], _COMMON)) if values and isinstance(values[0], str) else list(_COMMON)
+    type_ = values[0] if values else None
+    names = list(SHAPES[type_].fields if isinstance(type_, str) and type_ in SHAPES else _KEY_FIELDS)
     names += [f"[{index}]" for index in range(len(names), len(values))]
     return dict(zip(names, values, strict=False))
 
 
-def _pack_fields(named: dict[str, FlatValue], channels: tuple[Channel, ...]) -> tuple[OutcomeCode, bytes]:
+def _pack_fields(named: dict[str, Value], channels: tuple[Channel, ...]) -> tuple[OutcomeCode, bytes]:
     event = _numbers(named, channels)
-    return _judge(event, channels, _first_wrong_field(named) or _first_wrong_number(event, channels))
+    if code := first_fault(named):
+        return _judge(event, [], channels, code)
+    legs = legs_of(named, channels) if event.event_type > EVENT_TYPE_PAYMENT else []
+    return _judge(event, legs, channels, _first_wrong_number(event, legs, channels))
 
 
-def _first_wrong_field(named: dict[str, FlatValue]) -> OutcomeCode:
-    event_type = named.get("type")
-    if isinstance(event_type, str) and event_type not in _TYPES:
-        return OutcomeCode.event_type_unknown
-    if not named.keys() <= set(_FIELDS.get(event_type, _ALL_FIELDS)):
-        return OutcomeCode.field_unknown
-    if not set(_FIELDS.get(event_type, _COMMON)) - _OPTIONAL <= named.keys():
-        return OutcomeCode.field_missing
-    if not all(_type_is_right(name, value) for name, value in named.items()):
-        return OutcomeCode.field_type_wrong
-    return OutcomeCode.applied
-
-
-def _type_is_right(name: str, value: FlatValue) -> bool:
-    if value is None:
-        return name in _OPTIONAL
-    return type(value) is (int if name == "amount_fen" else str)
-
-
-def _numbers(named: dict[str, FlatValue], channels: tuple[Channel, ...]) -> PackedEvent:
+def _numbers(named: dict[str, Value], channels: tuple[Channel, ...]) -> PackedEvent:
     """Turn the fields into numbers; one that is missing or wrong becomes a number that it cannot have."""
     text = {name: value for name, value in named.items() if isinstance(value, str)}
     event_type = _TYPES.get(text.get("type"), 0)
@@ -282,19 +246,33 @@ def _numbers(named: dict[str, FlatValue], channels: tuple[Channel, ...]) -> Pack
     )
 
 
-def _first_wrong_number(event: PackedEvent, channels: tuple[Channel, ...]) -> OutcomeCode:
+def _first_wrong_number(event: PackedEvent, legs: list[PackedLeg], channels: tuple[Channel, ...]) -> OutcomeCode:
     channel = _channel(event, channels)
-    is_bill = event.event_type == EVENT_TYPE_BILL
-    period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
     checks = (
-        (event.event_type in (EVENT_TYPE_BILL, EVENT_TYPE_PAYMENT), OutcomeCode.event_type_unknown),
-        (
-            channel is not None and not channel.publishes_ledger_events and channel.issues_bills == is_bill,
-            OutcomeCode.channel_unknown,
-        ),
+        (event.event_type in _TYPE_NAMES, OutcomeCode.event_type_unknown),
+        (channel is not None and _publishes(channel, event.event_type), OutcomeCode.channel_unknown),
         (event.business_date != fields.NO_DATE, OutcomeCode.business_date_invalid),
         (event.value_date != fields.NO_DATE, OutcomeCode.value_date_invalid),
         (channel is not None and fields.serial_is_right(event.serial, channel.serial_form), OutcomeCode.serial_malformed),
+    )
+    code = next((code for right, code in checks if not right), OutcomeCode.applied)
+    if code:
+        return code
+    if event.event_type > EVENT_TYPE_PAYMENT:
+        return first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channels)
+    return _first_wrong_household_number(event)
+
+
+def _publishes(channel: Channel, event_type: int) -> bool:
+    if channel.publishes_ledger_events:
+        return event_type > EVENT_TYPE_PAYMENT
+    return event_type == (EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT)
+
+
+def _first_wrong_household_number(event: PackedEvent) -> OutcomeCode:
+    is_bill = event.event_type == EVENT_TYPE_BILL
+    period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
+    checks = (
         (event.household < fields.HOUSEHOLD_LIMIT, OutcomeCode.household_not_13_digits),
         (event.amount_fen > 0, OutcomeCode.amount_not_positive),
         (event.amount_fen <= MAX_AMOUNT_FEN, OutcomeCode.amount_too_great),
@@ -305,14 +283,19 @@ def _first_wrong_number(event: PackedEvent, channels: tuple[Channel, ...]) -> Ou
     return next((code for right, code in checks if not right), OutcomeCode.applied)
 
 
-def _judge(event: PackedEvent, channels: tuple[Channel, ...], code: OutcomeCode) -> tuple[OutcomeCode, bytes]:
+def _judge(
+    event: PackedEvent, legs: list[PackedLeg], channels: tuple[Channel, ...], code: OutcomeCode
+) -> tuple[OutcomeCode, bytes]:
     """Pack a right event whole, and of a refused one what is known of its type and its key."""
+    if not code and event.event_type > EVENT_TYPE_PAYMENT:
+        head = event._replace(household=0, amount_fen=0, detail=len(legs))
+        return code, _PACKED.pack(PACKED_EVENT_VERSION, *head) + b"".join(leg.pack() for leg in legs)
     if not code:
         return code, _PACKED.pack(PACKED_EVENT_VERSION, *event)
     channel = _channel(event, channels)
     serial_is_known = channel is not None and fields.serial_is_right(event.serial, channel.serial_form)
     known = PackedEvent(
-        event_type=event.event_type if event.event_type in (EVENT_TYPE_BILL, EVENT_TYPE_PAYMENT) else 0,
+        event_type=event.event_type if event.event_type in _TYPE_NAMES else 0,
         channel=channel.code if channel else 0,
         business_date=event.business_date,
         value_date=0,

@@ -11,10 +11,27 @@ from typing import Any
 
 import msgspec
 
-from ledger.events import Bill, Event, Payment
+from ledger.event_structs import (
+    EVENTS,
+    Bill,
+    Clock,
+    Close,
+    Event,
+    EventName,
+    Freeze,
+    HoldName,
+    Leg,
+    OpenAccount,
+    Payment,
+    Post,
+    Reverse,
+    Transfer,
+    Unfreeze,
+    Void,
+)
 
 EVENTS_TOPIC = "payments.events"
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 EXAMPLE_PAYMENT = Payment(
     channel="alipay",
@@ -33,8 +50,45 @@ EXAMPLE_BILL = Bill(
     period="2026-06",
     due_date=date(2026, 7, 31),
 )
+_DAY = date(2026, 7, 23)
+_HOLD = HoldName("ledger", _DAY, "T-0001", leg=1)
+EXAMPLES: tuple[Event, ...] = (
+    EXAMPLE_PAYMENT,
+    EXAMPLE_BILL,
+    OpenAccount(
+        "ledger",
+        _DAY,
+        "O-0001",
+        account="card:6222020001",
+        flags=("debits_must_not_exceed_credits",),
+        credit_line_fen=500000,
+        limit_parent="agency:0042",
+    ),
+    Transfer(
+        "ledger",
+        _DAY,
+        "T-0001",
+        legs=(
+            Leg(debit="card:6222020001", credit="till:07", amount_fen=12345, code=7),
+            Leg(debit="card:6222020001", credit="till:07", amount_fen=800, code=7, flags=("pending",), timeout_s=900),
+        ),
+    ),
+    Post("ledger", _DAY, "P-0001", pending=_HOLD, amount_fen=500),
+    Void("ledger", _DAY, "V-0001", pending=_HOLD),
+    Reverse("ledger", _DAY, "R-0001", original=EventName("ledger", _DAY, "T-0001")),
+    Freeze("ledger", _DAY, "F-0001", account="card:6222020001"),
+    Unfreeze("ledger", _DAY, "U-0001", account="card:6222020001"),
+    Close("ledger", _DAY, "C-0001", account="card:6222020001"),
+    Clock("ledger", _DAY, "K-0001"),
+)
 
 _EVENTS = "What the channels publish, as JSON, as MessagePack or packed; the first byte of a value tells which (docs/events.md)."
+
+_HOUSEHOLD_KEY = {
+    "type": "string",
+    "pattern": "^[0-9]{13}$",
+    "description": "The household, so that it keeps to one partition.",
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -49,8 +103,8 @@ def json_schema() -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI 3 document of the topic that Peakledger reads."""
-    _, schemas = msgspec.json.schema_components((Payment, Bill), ref_template="#/components/schemas/{name}")
-    messages = {"payment": _message(EXAMPLE_PAYMENT), "bill": _message(EXAMPLE_BILL)}
+    _, schemas = msgspec.json.schema_components(EVENTS, ref_template="#/components/schemas/{name}")
+    messages = {_type(example): _message(example) for example in EXAMPLES}
     references = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
     channel_messages = [{"$ref": f"#/channels/events/messages/{name}"} for name in messages]
     return {
@@ -58,7 +112,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Peakledger events",
             "version": SCHEMA_VERSION,
-            "description": "Payments and bills of households, booked exactly once into a double-entry ledger.",
+            "description": "Payments, bills and transfers, booked exactly once into a double-entry ledger.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -77,25 +131,22 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+def _type(event: Event) -> str:
+    return str(event.__struct_config__.tag)
+
+
 def _message(example: Event) -> dict[str, Any]:
     name = type(example).__name__
-    return {
-        "name": name.lower(),
+    message: dict[str, Any] = {
+        "name": _type(example),
         "title": name,
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{name}"},
-        "bindings": {
-            "kafka": {
-                "key": {
-                    "type": "string",
-                    "pattern": "^[0-9]{13}$",
-                    "description": "The household, so that it keeps to one partition.",
-                },
-                "bindingVersion": "0.5.0",
-            }
-        },
-        "examples": [{"name": name.lower(), "payload": msgspec.to_builtins(example)}],
+        "examples": [{"name": _type(example), "payload": msgspec.to_builtins(example)}],
     }
+    if isinstance(example, Bill | Payment):
+        message["bindings"] = {"kafka": {"key": _HOUSEHOLD_KEY, "bindingVersion": "0.5.0"}}
+    return message
 
 
 def documents() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from ledger._core import EventDecoder, build_batch, build_packed_batches, build_value_batches, partition_of
 from ledger.channels import BUILT_IN_CHANNELS, Channel
-from ledger.events import Event, encode_json, encode_msgpack, encode_packed
+from ledger.events import Bill, Event, Payment, encode_json, encode_msgpack, encode_packed
 from ledger.outcomes import OutcomeCode
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
 
@@ -87,9 +87,10 @@ class SinkPublisher:
         await self.publish_many((event,), timestamp_ms)
 
     async def publish_many(self, events: Iterable[Event], timestamp_ms: int | None = None) -> None:
-        """Take events, in their order."""
+        """Take events, in their order. A ledger event, which is of no household, goes without a key, to partition 0."""
         for event in events:
-            await self.publish_record(event.household.encode(), self._encode(event), timestamp_ms)
+            key = event.household.encode() if isinstance(event, Bill | Payment) else None
+            await self.publish_record(key, self._encode(event), timestamp_ms)
 
     async def publish_record(
         self, key: bytes | None, value: bytes | None, timestamp_ms: int | None = None, partition: int | None = None

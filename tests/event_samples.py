@@ -4,8 +4,29 @@ from datetime import date, timedelta
 
 from hypothesis import strategies as st
 
+from ledger.account_ids import AccountKind
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
-from ledger.events import Bill, Event, Payment, encode_json, encode_msgpack, encode_packed
+from ledger.events import (
+    Bill,
+    Clock,
+    Close,
+    Event,
+    EventName,
+    Freeze,
+    HoldName,
+    Leg,
+    OpenAccount,
+    Payment,
+    Post,
+    Reverse,
+    Transfer,
+    Unfreeze,
+    Void,
+    encode_json,
+    encode_msgpack,
+    encode_packed,
+)
+from ledger.packed_legs import AccountFlags, LegFlags
 from ledger.schema import EXAMPLE_BILL, EXAMPLE_PAYMENT
 
 PAYMENT = EXAMPLE_PAYMENT
@@ -50,3 +71,68 @@ def events(draw: st.DrawFn) -> Event:
         month = draw(st.integers(1970 * 12, 2150 * 12 - 1))
         return Bill(**common, period=f"{month // 12}-{month % 12 + 1:02d}", due_date=draw(dates()))
     return Payment(**common, outlet=draw(st.none() | st.integers(1, 10**18 - 1).map(str)))
+
+
+BITS_64 = st.sampled_from([0, 1, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)
+BITS_16 = st.integers(0, 65535)
+ACCOUNTS = st.builds("{}:{}".format, st.sampled_from(list(AccountKind.__members__)), st.from_regex(r"\A[0-9]{1,33}\Z"))
+MAYBE_ACCOUNTS = st.just("") | ACCOUNTS
+
+
+@st.composite
+def event_names(draw: st.DrawFn, **more: st.SearchStrategy[int]) -> EventName:
+    """The key of some event; with a leg, a hold."""
+    channel: Channel = draw(st.sampled_from(BUILT_IN_CHANNELS))
+    key = (channel.name, draw(dates()), draw(serials(channel.serial_form)))
+    return HoldName(*key, **{name: draw(strategy) for name, strategy in more.items()}) if more else EventName(*key)
+
+
+HOLDS = event_names(leg=st.integers(0, 255))
+
+
+def flags(known: type[AccountFlags | LegFlags]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(list(known.__members__)), unique=True, max_size=3).map(tuple)
+
+
+LEGS = st.builds(
+    Leg,
+    debit=MAYBE_ACCOUNTS,
+    credit=MAYBE_ACCOUNTS,
+    amount_fen=BITS_64,
+    book=BITS_16,
+    code=BITS_16,
+    flags=flags(LegFlags),
+    timeout_s=st.integers(0, 2**32 - 1),
+    user_data=BITS_64,
+    pending=st.none() | HOLDS,
+)
+SETTLEMENT = {
+    "pending": st.none() | HOLDS,
+    "amount_fen": BITS_64,
+    "user_data": BITS_64,
+    "debit": MAYBE_ACCOUNTS,
+    "credit": MAYBE_ACCOUNTS,
+    "book": BITS_16,
+    "code": BITS_16,
+}
+OPENING = {"flags": flags(AccountFlags), "credit_line_fen": BITS_64, "limit_parent": MAYBE_ACCOUNTS, "book": BITS_16}
+OWN_FIELDS: dict[type[Event], dict[str, st.SearchStrategy[object]]] = {
+    OpenAccount: {"account": MAYBE_ACCOUNTS, **OPENING},
+    Transfer: {"legs": st.lists(LEGS, min_size=1, max_size=4).map(tuple)},
+    Post: SETTLEMENT,
+    Void: SETTLEMENT,
+    Reverse: {"original": event_names(), "amount_fen": BITS_64},
+    Freeze: {"account": MAYBE_ACCOUNTS},
+    Unfreeze: {"account": MAYBE_ACCOUNTS},
+    Close: {"account": MAYBE_ACCOUNTS},
+    Clock: {},
+}
+
+
+@st.composite
+def ledger_events(draw: st.DrawFn) -> Event:
+    """Any ledger event that has no fault in itself."""
+    struct = draw(st.sampled_from(list(OWN_FIELDS)))
+    own = {name: draw(strategy) for name, strategy in OWN_FIELDS[struct].items()}
+    value_date = draw(st.none() | dates())
+    return struct("ledger", draw(dates()), draw(serials(SerialForm.ascii)), value_date, **own)

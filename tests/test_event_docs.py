@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from ledger.channels import BUILT_IN_CHANNELS
-from ledger.events import decode_event
+from ledger.event_shapes import SHAPES
+from ledger.events import decode_event, encode_json
 from ledger.outcomes import OutcomeCode
+from ledger.schema import EXAMPLES
 from tests.event_samples import BILL, PAYMENT
 
 PATH = Path(__file__).parent.parent / "docs" / "events.md"
@@ -26,7 +28,7 @@ def rows(heading):
 
 
 def test_the_fields_are_those_of_the_structs_in_their_order():
-    named = [(name, of) for name, of, *_ in rows("Fields")[2:]]
+    named = [(name, of) for name, of, *_ in rows("Fields of payments and bills")[2:]]
     payment = ("type", *PAYMENT.__struct_fields__)
     bill = ("type", *BILL.__struct_fields__)
     assert tuple(name for name, of in named if of != "bill") == payment
@@ -41,13 +43,36 @@ def test_the_channels_are_the_built_in_ones():
 
 
 def test_the_refusals_are_those_of_decoding_in_their_order():
-    listed = rows("Refusals")[2:]
+    listed = [cells for cells in rows("Refusals")[2:] if len(cells) == 3]
     codes = [code for code in OutcomeCode if OutcomeCode.value_missing <= code <= OutcomeCode.due_date_invalid]
     assert listed == [[str(code.value), code.name, code.sentence] for code in codes]
 
 
+def test_the_fields_of_ledger_events_are_those_of_the_structs_in_their_order():
+    named = {type_: re.findall(r"(\w+)`?(\??)", fields) for type_, fields, *_ in rows("Ledger events")[2:] if type_ in SHAPES}
+    assert list(named) == list(SHAPES)[2:]
+    for type_, fields in named.items():
+        shape = SHAPES[type_]
+        assert [name for name, _ in fields] == list(shape.fields)[5:]
+        assert {name for name, mark in fields if not mark} == shape.required & {name for name, _ in fields}
+
+
+def test_the_examples_of_ledger_events_are_those_of_the_schema():
+    shown = [line.encode() for line in examples("json")[2].splitlines()]
+    assert [decode_event(line) for line in shown] == list(EXAMPLES[2:])
+    assert shown == [encode_json(event) for event in EXAMPLES[2:]]
+
+
+def test_the_refusals_of_ledger_events_are_shown_by_examples():
+    listed = [cells for cells in rows("Refusals")[2:] if len(cells) == 4 and cells[0].isdecimal()]
+    codes = [code for code in OutcomeCode if OutcomeCode.due_date_invalid < code <= OutcomeCode.leg_field_malformed]
+    codes.append(OutcomeCode.reserved_flag)
+    assert [cells[:3] for cells in listed] == [[str(code.value), code.name, code.sentence] for code in codes]
+    assert [decode_event(cells[3].encode()).code for cells in listed] == codes
+
+
 def test_every_example_is_the_same_payment_or_bill():
-    values = [example.encode() for example in examples("json")]
+    values = [example.encode() for example in examples("json")[:2]]
     values += [msgspec.msgpack.encode(json.loads(example)) for example in examples("msgpack-array")]
     values += [bytes.fromhex(example) for example in examples("packed")]
     assert [decode_event(value) for value in values] == [PAYMENT, BILL] * 3

@@ -246,9 +246,9 @@ cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogi
 
 
 cdef uint16_t decode_event_slow(
-    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept:
-    """Decode any value with ledger.events, under the GIL; never raises. Returns as decode_event does, never DECODE_SLOW."""
+    """Decode any value with ledger.events, under the GIL; never raises. Returns as decode_with_legs does, never DECODE_SLOW."""
     cdef bytes packed
     cdef uint16_t code = DECODE_SLOW
     cdef bint interrupted = False
@@ -256,6 +256,7 @@ cdef uint16_t decode_event_slow(
         try:
             code, packed = decode_to_packed(value[:value_bytes] if value_bytes > 0 else None, <object> channels.channels)
             memcpy(event, <const char *> packed, sizeof(packed_event))
+            memcpy(legs, <const char *> packed + sizeof(packed_event), len(packed) - sizeof(packed_event))
         except KeyboardInterrupt:
             interrupted = True  # the event is decoded all the same; the interrupt is raised again behind it
         except BaseException:
@@ -264,6 +265,13 @@ cdef uint16_t decode_event_slow(
     if interrupted:
         PyErr_SetInterrupt()
     return code
+
+
+cdef bytes event_with_legs(const packed_event *event, const packed_leg *legs):
+    cdef bytes head = (<const uint8_t *> event)[:sizeof(packed_event)]
+    if event.event_type <= EVENT_TYPE_PAYMENT:
+        return head
+    return head + (<const uint8_t *> legs)[:event.detail * sizeof(packed_leg)]
 
 
 cdef class EventDecoder:
@@ -278,15 +286,17 @@ cdef class EventDecoder:
     def decode_fast(self, const uint8_t[::1] value):
         """Return the outcome code and the packed event; code 0xFFFF where the fast path leaves the value to the slow one."""
         cdef packed_event event
+        cdef packed_leg[MAX_LEGS] legs
         cdef int64_t value_bytes = -1 if value is None else value.shape[0]
         cdef uint16_t code
         memset(&event, 0, sizeof(packed_event))
-        code = decode_event(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event)
-        return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
+        code = decode_with_legs(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event, legs)
+        return code, event_with_legs(&event, legs)
 
     def decode_slow(self, const uint8_t[::1] value):
         """Return the outcome code and the packed event as the slow path has them."""
         cdef packed_event event
+        cdef packed_leg[MAX_LEGS] legs
         cdef int64_t value_bytes = -1 if value is None else value.shape[0]
-        cdef uint16_t code = decode_event_slow(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event)
-        return code, (<const uint8_t *> &event)[:sizeof(packed_event)]
+        cdef uint16_t code = decode_event_slow(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event, legs)
+        return code, event_with_legs(&event, legs)

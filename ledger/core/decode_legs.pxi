@@ -1,5 +1,9 @@
-# Packed ledger events: a packed_event, then its legs. Owns their checks that need no ledger; uses decode.pxi for those of the
-# head.
+# Ledger events: a packed_event, then its legs. Owns the packed encoding of them, its checks that need no ledger, and the choice
+# between it and the others; uses decode.pxi for the checks of the head. JSON and MessagePack go by the slow path.
+
+cdef enum:
+    RESERVED_FLAG_BIT = 63  # stands for OUTCOME_RESERVED_FLAG among the problems, where there is no bit for it
+    MAX_ACCOUNT_DIGITS = 33
 
 
 cdef inline bint is_packed_ledger_event(const uint8_t *value, int64_t value_bytes) noexcept nogil:
@@ -24,37 +28,77 @@ cdef inline bint leg_count_fits(uint8_t event_type, uint64_t leg_count) noexcept
     return leg_count == (0 if event_type == EVENT_TYPE_CLOCK else 1)
 
 
-cdef uint16_t leg_problem(const packed_leg *leg, uint8_t event_type) noexcept nogil:
-    """Fields that the event type has no use for must be zero, and flags must be known."""
-    cdef packed_leg unused
-    cdef uint16_t known_flags = 0
+cdef inline uint16_t known_flags(uint8_t event_type) noexcept nogil:
     if event_type == EVENT_TYPE_TRANSFER:
-        known_flags = 0x7F
-    elif event_type == EVENT_TYPE_OPEN_ACCOUNT:
-        known_flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_CLOSED
-    elif event_type == EVENT_TYPE_POST:
-        known_flags = LEG_POST_PENDING
-    elif event_type == EVENT_TYPE_VOID:
-        known_flags = LEG_VOID_PENDING
-    if leg.flags & ~known_flags:
-        return OUTCOME_RESERVED_FLAG
-    if leg.reserved != 0:
-        return OUTCOME_LEG_FIELD_MALFORMED
+        return LEG_PENDING | LEG_POST_PENDING | LEG_VOID_PENDING | LEG_BALANCING_DEBIT | LEG_BALANCING_CREDIT \
+            | LEG_CLOSING_DEBIT | LEG_CLOSING_CREDIT
+    if event_type == EVENT_TYPE_OPEN_ACCOUNT:
+        return ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_CLOSED
+    if event_type == EVENT_TYPE_POST:
+        return LEG_POST_PENDING
+    return LEG_VOID_PENDING if event_type == EVENT_TYPE_VOID else 0
+
+
+cdef bint account_is_right(const uint8_t *account) noexcept nogil:
+    """Whether the id is that of some kind:number, or zero, or the greatest."""
+    cdef uint8_t kind = account[15], digits = account[14]
+    cdef wide_int number = 0, limit = 1
+    cdef uint64_t low, high
+    cdef int at
+    memcpy(&low, account, 8)
+    memcpy(&high, account + 8, 8)
+    if low | high == 0 or low & high == ALL_ONES:
+        return True
+    if not 1 <= kind <= ACCOUNT_KIND_SUSPENSE or not 1 <= digits <= MAX_ACCOUNT_DIGITS:
+        return False
+    for at in range(digits):
+        limit = limit * 10
+    memcpy(&number, account, 14)
+    return number < limit
+
+
+cdef inline bint hold_is_right(const packed_leg *leg, const channel_table *channels) noexcept nogil:
+    """Whether the leg names an event that could be."""
+    cdef const channel_profile *profile = &channels.profiles[leg.pending_channel if leg.pending_channel < 256 else 0]
+    return leg.pending_business_date != 0 and serial_is_right(leg.pending_serial, profile.serial_form)
+
+
+cdef bint unused_fields_are_zero(const packed_leg *leg, uint8_t event_type) noexcept nogil:
+    """Whether the fields that the event type has no use for are zero; flags are judged by themselves."""
+    cdef packed_leg unused = leg[0]
+    unused.flags = 0
     if event_type == EVENT_TYPE_TRANSFER:
-        return OUTCOME_APPLIED
+        return leg.reserved == 0
     if event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID:
-        return OUTCOME_APPLIED if leg.flags == known_flags and leg.timeout_s == 0 else OUTCOME_LEG_FIELD_MALFORMED
-    unused = leg[0]
+        return leg.reserved == 0 and leg.timeout_s == 0
     if event_type == EVENT_TYPE_REVERSE:
-        memset(unused.pending_serial, 0, 16)
+        memset(unused.pending_serial, 0, sizeof(unused.pending_serial))
         unused.pending_channel = unused.pending_business_date = 0
         unused.amount_fen = 0
-    else:
-        memset(unused.debit_account, 0, 16)
+    elif event_type != EVENT_TYPE_CLOCK:
+        memset(unused.debit_account, 0, sizeof(unused.debit_account))
         if event_type == EVENT_TYPE_OPEN_ACCOUNT:
-            memset(unused.credit_account, 0, 16)
-            unused.amount_fen = unused.flags = unused.book = 0
-    return OUTCOME_APPLIED if is_all_zero(<const uint8_t *>&unused, sizeof(unused)) else OUTCOME_LEG_FIELD_MALFORMED
+            memset(unused.credit_account, 0, sizeof(unused.credit_account))
+            unused.amount_fen = unused.book = 0
+    return is_all_zero(<const uint8_t *>&unused, sizeof(unused))
+
+
+cdef bint leg_fields_are_right(const packed_leg *leg, uint8_t event_type, const channel_table *channels) noexcept nogil:
+    if not unused_fields_are_zero(leg, event_type):
+        return False
+    if (event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID) and leg.flags & known_flags(event_type) == 0:
+        return False
+    return hold_is_right(leg, channels) or (event_type != EVENT_TYPE_REVERSE and not names_hold(leg))
+
+
+cdef uint64_t leg_problems(const packed_leg *leg, uint8_t event_type, const channel_table *channels) noexcept nogil:
+    """What is wrong with a leg, as head_problems has it."""
+    cdef uint64_t problems = 0
+    cdef bint accounts_are_right = account_is_right(leg.debit_account) and account_is_right(leg.credit_account)
+    problems |= bit_if(not accounts_are_right, OUTCOME_ACCOUNT_MALFORMED)
+    problems |= bit_if(not leg_fields_are_right(leg, event_type, channels), OUTCOME_LEG_FIELD_MALFORMED)
+    problems |= bit_if(leg.flags & ~known_flags(event_type) != 0, RESERVED_FLAG_BIT)
+    return problems
 
 
 cdef inline bint is_all_zero(const uint8_t *data, size_t length) noexcept nogil:
@@ -84,13 +128,19 @@ cdef uint16_t decode_packed_ledger_event(
         return OUTCOME_PACKED_MALFORMED
     profile = &channels.profiles[event.channel if event.channel < 256 else 0]
     problems = head_problems(event, profile)
-    if problems:
-        return refuse_packed(event, profile, problems)
     memcpy(legs, value + sizeof(packed_event), <size_t>leg_bytes)
     for at in range(leg_count):
-        code = leg_problem(&legs[at], event.event_type)
-        if code != OUTCOME_APPLIED:
-            event.detail = 0
-            event.value_date = 0
-            return code
-    return OUTCOME_APPLIED
+        problems |= leg_problems(&legs[at], event.event_type, channels)
+    if not problems:
+        return OUTCOME_APPLIED
+    code = refuse_packed(event, profile, problems)
+    return OUTCOME_RESERVED_FLAG if code == RESERVED_FLAG_BIT else code
+
+
+cdef uint16_t decode_with_legs(
+    const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
+) noexcept nogil:
+    """Decode any value as decode_event does; of a ledger event ``event.detail`` counts its legs, for which there is room."""
+    if is_packed_ledger_event(value, value_bytes):
+        return decode_packed_ledger_event(value, value_bytes, channels, event, legs)
+    return decode_event(value, value_bytes, channels, event)

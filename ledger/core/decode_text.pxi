@@ -38,7 +38,7 @@ cdef enum:
     OPTIONAL_FIELDS = 0x0C0         # value_date and outlet
     REQUIRED_BILL_FIELDS = 0x33F
     OUTLET_FIELD = 0x080
-    MAX_EVENT_BYTES = 65536         # as in ledger.flat_values
+    MAX_EVENT_BYTES = 65536         # of a plain event; the slow path takes longer ones
     MAX_FAST_DIGITS = 18            # of an amount: cannot overflow
     LAST_YEAR = 2149
 

@@ -241,15 +241,14 @@ cdef class Posting:
         cdef key_table *table
         prepared.household_slot = NO_SLOT
         prepared.leg_count = 0
-        if is_packed_ledger_event(prepared.record.value, prepared.record.value_bytes):
-            prepared.code = decode_packed_ledger_event(
-                prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
-            prepared.leg_count = <uint8_t>event.detail
-        else:
-            prepared.code = decode_event(prepared.record.value, prepared.record.value_bytes, &self.channels, event)
+        prepared.code = decode_with_legs(
+            prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
         if prepared.code == DECODE_SLOW:
             with gil:
-                prepared.code = decode_event_slow(prepared.record.value, prepared.record.value_bytes, &self.channels, event)
+                prepared.code = decode_event_slow(
+                    prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
+        if event.event_type > EVENT_TYPE_PAYMENT:
+            prepared.leg_count = <uint8_t>event.detail
         if prepared.code != OUTCOME_APPLIED:
             return
         prepared.key_hash = key_hash(event.serial, event.channel, self.keys.hash_seed)

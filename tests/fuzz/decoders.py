@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from ledger import event_fields, events, flat_values
+from ledger import event_fields, event_shapes, events, nested_values, packed_legs
 from ledger.channels import BUILT_IN_CHANNELS
 from tests.decoders import core_agrees_with_plain_python
 from tests.event_samples import BILL, ENCODERS, PAYMENT, fields_of
@@ -11,6 +11,7 @@ from tests.fuzz import runner
 SEEDS = [encode(event) for encode, event in product(ENCODERS, (PAYMENT, BILL))]
 NAMES = [*fields_of(PAYMENT), *fields_of(BILL), *(channel.name for channel in BUILT_IN_CHANNELS)]
 WORDS = [name.encode() for name in dict.fromkeys(NAMES)] + [b"null", b"true", b"\\u0061", b"1970-01-01", b"0" * 32, b"0" * 13]
+FOLLOWED = (events, event_fields, event_shapes, nested_values, packed_legs)
 
 if __name__ == "__main__":
-    runner.run("decoders", core_agrees_with_plain_python, SEEDS, WORDS, followed=(events, event_fields, flat_values))
+    runner.run("decoders", core_agrees_with_plain_python, SEEDS, WORDS, followed=FOLLOWED)

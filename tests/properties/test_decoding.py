@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger.events import encode_packed
 from ledger.outcomes import OutcomeCode
 from tests.decoders import DECODER, core_agrees_with_plain_python
-from tests.event_samples import BILL, ENCODERS, PAYMENT, events, fields_of
+from tests.event_samples import BILL, ENCODERS, PAYMENT, events, fields_of, ledger_events
 
 NAMES = sorted(fields_of(PAYMENT).keys() | fields_of(BILL).keys() | {"reason", "Type", "amount", ""})
 WORDS = ["", "payment", "bill", "refund", "alipay", "billing", "postal_station", "business_hall"]
@@ -82,7 +82,7 @@ def test_events_with_one_wrong_field_need_no_slow_path(event, name, text):
 @st.composite
 def damaged_values(draw):
     """An encoded event with a few bytes replaced, removed or put in, or cut short."""
-    value = bytearray(draw(st.sampled_from(ENCODERS))(draw(st.sampled_from([PAYMENT, BILL]) | events())))
+    value = bytearray(draw(st.sampled_from(ENCODERS))(draw(st.sampled_from([PAYMENT, BILL]) | events() | ledger_events())))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(value)))
         value[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=2) | st.sampled_from([b"\\u0061", b'"', b",", b" "]))
@@ -121,3 +121,32 @@ def packed_events(draw):
 @given(packed_events())
 def test_nearly_right_packed_events(value):
     core_agrees_with_plain_python(value)
+
+
+@given(ledger_events())
+def test_packed_ledger_events_need_no_slow_path(event):
+    packed = encode_packed(event)
+    assert DECODER.decode_fast(packed) == (OutcomeCode.applied, packed)
+
+
+@st.composite
+def packed_ledger_events(draw):
+    """A right packed ledger event with some of its bytes replaced by telling ones, or a leg more, or one less."""
+    value = bytearray(encode_packed(draw(ledger_events())))
+    for _ in range(draw(st.integers(0, 3))):
+        value[draw(st.integers(1, len(value) - 1))] = draw(st.sampled_from([0, 1, 2, 4, 11, 12, 33, 34, 0xFF, 0x7F, 0x80]))
+    change = draw(st.integers(-1, 1)) if draw(st.booleans()) else 0
+    value[40] = max(0, value[40] + change)
+    return bytes(value[: 64 + 80 * value[40]] if change < 0 else value + value[64:144].ljust(80, b"\0") * change)
+
+
+@given(packed_ledger_events())
+def test_nearly_right_packed_ledger_events(value):
+    core_agrees_with_plain_python(value)
+
+
+@given(st.integers(0, 12), st.binary(min_size=14, max_size=14), st.lists(st.binary(min_size=80, max_size=80), max_size=3))
+def test_random_packed_legs(event_type, head, legs):
+    channel, counted = bytes([101, 0]), bytes(16) + len(legs).to_bytes(8, "little") + bytes(16)
+    serial = b"T" + bytes(11) + head[4:8] if head[0] & 1 else b"T" + bytes(15)
+    core_agrees_with_plain_python(bytes([1, event_type]) + channel + head[:4] + serial + counted + b"".join(legs))
