@@ -40,8 +40,11 @@ def find_outcomes(shard_directory: Path, channel: Channel, business_date: date, 
 
 
 def _applied(frame: Frame, serial: bytes) -> Iterator[FoundOutcome]:
-    for index, entry in _search(JOURNAL_ENTRY, bytes(frame.entries), serial):
-        if entry["kind"] == EntryKind.transfer and entry["leg"] == 0:
+    entries = bytes(frame.entries)
+    openings = [(index, entry) for index, entry in _search(JOURNAL_ENTRY, entries, serial, 24) if _is_opening(entry)]
+    others = [(index, entry) for index, entry in _search(JOURNAL_ENTRY, entries, serial) if not _is_opening(entry)]
+    for index, entry in openings + others:
+        if entry["leg_count"] and entry["leg"] == 0 and entry["kind"] != EntryKind.release:
             seq, time_ms = frame.first_seq + index, entry["ledger_time_ms"]
             yield FoundOutcome(
                 entry["source_offset"], OutcomeCode.applied, seq, time_ms, entry["channel"], entry["business_date"]
@@ -54,10 +57,15 @@ def _not_applied(frame: Frame, serial: bytes) -> Iterator[FoundOutcome]:
         yield FoundOutcome(outcome["source_offset"], code, outcome["seq"], time_ms, outcome["channel"], outcome["business_date"])
 
 
-def _search(layout: Layout, data: bytes, serial: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield index and fields of the records that begin with a serial."""
+def _is_opening(entry: dict[str, Any]) -> bool:
+    """Whether an entry opens an account: its account id stands where others have the serial of their event."""
+    return bool(entry["kind"] == EntryKind.open_account)
+
+
+def _search(layout: Layout, data: bytes, serial: bytes, place: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield index and fields of the records that have a serial at byte ``place``."""
     at = data.find(serial)
     while at >= 0:
-        if at % layout.size == 0:
+        if at % layout.size == place:
             yield at // layout.size, layout.unpack(data, at)
         at = data.find(serial, at + 1)

@@ -11,9 +11,17 @@ from typing import Any
 
 from ledger._core import EntryReader
 from ledger.errors import JournalDamaged
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, EntryCode
+from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, EntryKind
 
 _EPOCH = date(1970, 1, 1)
+_POSTS = {EntryKind.transfer, EntryKind.reverse, EntryKind.post}
+_PENDING_SIGN = {
+    EntryKind.pending: 1,
+    EntryKind.post: -1,
+    EntryKind.void: -1,
+    EntryKind.expire: -1,
+    EntryKind.release: -1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,10 @@ class StatementHead:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One entry as its account sees it. One of the two amounts is zero; both are where the account was opened.
+    """One entry as its account sees it.
 
+    ``debit_fen`` and ``credit_fen`` are what it posted; both are zero where it only opened, marked, held or gave back.
+    ``pending_fen`` is what it added to the account's pending debits or credits, negative where it took away.
     ``counter_slot`` is the account on the other side, ``None`` where there is none. ``balance_fen`` is credits less debits behind
     this entry; ``before`` is the account before it. ``serial`` is in its channel's form; of an opening it is the account id.
     """
@@ -46,9 +56,11 @@ class StatementLine:
     ledger_time_ms: int
     business_date: date
     value_date: date
-    code: EntryCode
+    kind: EntryKind
+    code: int
     debit_fen: int
     credit_fen: int
+    pending_fen: int
     balance_fen: int
     counter_slot: int | None
     channel: int
@@ -77,19 +89,24 @@ def _line(entry: dict[str, Any], head: StatementHead) -> StatementLine:
         raise JournalDamaged(
             "an account names an entry of other accounts", seq=head.last_seq, expected=head.slot, found=entry["debit_slot"]
         )
-    previous_seq = entry["debit_previous_seq" if is_debit else "credit_previous_seq"]
+    kind = EntryKind(entry["kind"])
+    # An opening has none before it: the serial of its event stands there.
+    previous_seq = 0 if kind is EntryKind.open_account else entry["debit_previous_seq" if is_debit else "credit_previous_seq"]
     if previous_seq >= head.last_seq:
         raise JournalDamaged("an entry names a later one as the one before it", seq=head.last_seq, found=previous_seq)
-    debit_fen, credit_fen = (entry["amount_fen"], 0) if is_debit else (0, entry["amount_fen"])
+    posted_fen = entry["amount_fen"] if kind in _POSTS else 0
+    debit_fen, credit_fen = (posted_fen, 0) if is_debit else (0, posted_fen)
     counter_slot = entry["credit_slot" if is_debit else "debit_slot"]
     return StatementLine(
         seq=head.last_seq,
         ledger_time_ms=entry["ledger_time_ms"],
         business_date=_EPOCH + timedelta(days=entry["business_date"]),
         value_date=_EPOCH + timedelta(days=entry["value_date"]),
-        code=EntryCode(entry["code"]),
+        kind=kind,
+        code=entry["code"],
         debit_fen=debit_fen,
         credit_fen=credit_fen,
+        pending_fen=_PENDING_SIGN.get(kind, 0) * entry["amount_fen"],
         balance_fen=head.balance_fen,
         counter_slot=None if counter_slot == NO_SLOT else counter_slot,
         channel=entry["channel"],

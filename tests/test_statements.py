@@ -7,7 +7,7 @@ import pytest
 
 from ledger._core import EntryReader
 from ledger.errors import JournalDamaged
-from ledger.layouts import JOURNAL_ENTRY, EntryCode
+from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from ledger.statements import StatementHead, statement
 from tests.journals import ACCOUNTS, ledger_entries, make_journal
 
@@ -44,7 +44,7 @@ def test_a_statement_has_the_accounts_entries_newest_first(folder, slot):
         assert (line.debit_fen > 0) == (entry["debit_slot"] == slot and entry["amount_fen"] > 0)
         assert line.value_date == date(1970, 1, 1) + timedelta(days=entry["value_date"])
         assert (line.ledger_time_ms, line.channel, line.serial) == (entry["ledger_time_ms"], entry["channel"], entry["serial"])
-    assert (lines[-1].code, lines[-1].counter_slot, lines[-1].balance_fen) == (EntryCode.open_account, None, 0)
+    assert (lines[-1].kind, lines[-1].counter_slot, lines[-1].balance_fen) == (EntryKind.open_account, None, 0)
 
 
 def test_the_running_balance_goes_from_now_to_zero(folder):

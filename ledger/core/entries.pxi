@@ -60,6 +60,18 @@ cdef inline bint has_two_accounts(const journal_entry *entry) noexcept nogil:
     return ENTRY_KIND_TRANSFER <= entry.kind <= ENTRY_KIND_REVERSE or entry.kind == ENTRY_KIND_RELEASE
 
 
+cdef inline bint is_first_of_event(const journal_entry *entry) noexcept nogil:
+    """Whether the entry stands for its event: the first leg of what was asked, not what came about on the way."""
+    return entry.leg_count != 0 and entry.leg == 0 and entry.kind != ENTRY_KIND_RELEASE
+
+
+cdef inline const uint8_t *event_serial(const journal_entry *entry) noexcept nogil:
+    """The serial of the event that made an entry which is the first of its event."""
+    if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+        return <const uint8_t *>&entry.debit_previous_seq
+    return <const uint8_t *>&entry.serial[0]
+
+
 cdef inline bint entry_fits(const journal_entry *entry, uint32_t account_count) noexcept nogil:
     """Whether an entry read from a journal names only accounts that are there, and an opening the next one."""
     if has_two_accounts(entry):

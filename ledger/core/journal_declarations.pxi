@@ -294,18 +294,13 @@ cdef class Frame:
     cdef const frame_header *header
     cdef _part(self, const uint8_t *start, size_t length)
 
-cdef struct account_sums:
-    uint64_t last_seq
-    uint64_t debits
-    uint64_t credits
-
 cdef class JournalVerifier:
     cdef JournalReader reader
     cdef block_digester digester
     cdef frame_header before  # the last frame checked
     cdef uint64_t frame_byte_offset
     cdef uint64_t outcome_count
-    cdef account_sums *accounts  # by slot
+    cdef account_record *accounts  # by slot; their ids and flags as the entries make them
     cdef size_t account_count
     cdef size_t account_capacity
 
@@ -314,5 +309,7 @@ cdef class JournalVerifier:
     cdef read_status check_counters(self, const frame_header *frame) noexcept nogil
     cdef read_status check_digests(self, const frame_header *frame) noexcept nogil
     cdef read_status check_entries(self, const frame_header *frame) noexcept nogil
-    cdef read_status open_account(self, const journal_entry *entry, uint64_t seq) noexcept nogil
-    cdef read_status move_amount(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef read_status make_room(self) noexcept nogil
+    cdef read_status check_links(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef read_status check_amount(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef read_status check_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil

@@ -1,5 +1,5 @@
 # From frames of the journal to record batches that tell each channel what became of its events: one JSON value an event.
-# Owns OutcomeRenderer; uses the frames of journal_reader.pxi, channel_table and render_serial of decode.pxi, batch_building.pxi.
+# Owns OutcomeRenderer; uses the frames of journal_reader.pxi, decode.pxi for channels and serials, and batch_building.pxi.
 
 from libc.string cimport strlen
 
@@ -187,9 +187,9 @@ cdef class OutcomeRenderer:
         cdef char value[OUTCOME_VALUE_ROOM]
         cdef char *at = value
         cdef event_name name
-        if self.refused_only or entry.kind != ENTRY_KIND_TRANSFER or entry.leg:
+        if self.refused_only or not is_first_of_event(entry):
             return True
-        name_event(&name, &self.channels, entry.channel, entry.business_date, entry.serial)
+        name_event(&name, &self.channels, entry.channel, entry.business_date, event_serial(entry))
         at = put_text(at, b'{"outcome":"applied","seq":')
         at = put_number(at, seq)
         at = put_event_name(at, &name)

@@ -32,12 +32,10 @@ cdef class Replay:
         cdef key_tables *keys = &self.posting.keys
         cdef key_table *table
         cdef packed_event event
-        cdef const uint8_t *serial = <const uint8_t *>&entry.serial[0]
+        cdef const uint8_t *serial = event_serial(entry)
         cdef uint64_t hash_ = 0  # a ledger event's content is compared with its entries
-        if entry.leg_count == 0 or entry.leg != 0 or entry.kind == ENTRY_KIND_RELEASE:
+        if not is_first_of_event(entry):
             return 0
-        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
-            serial = <const uint8_t *>&entry.debit_previous_seq
         table = key_table_of(keys, entry.business_date)
         if table == NULL:
             return -1

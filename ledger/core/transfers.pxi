@@ -262,6 +262,11 @@ cdef uint16_t make_hold(Posting posting, const journal_entry *entry) noexcept no
     return OUTCOME_APPLIED
 
 
+cdef inline bint names_own_event(const prepared_event *prepared, const hold_key *key) noexcept nogil:
+    return key.channel == prepared.event.channel and key.business_date == prepared.event.business_date \
+        and memcmp(key.serial, prepared.event.serial, 16) == 0
+
+
 cdef uint16_t settle_leg(Posting posting, const prepared_event *prepared, const packed_leg *leg, uint8_t number) noexcept nogil:
     """A leg that posts or voids a hold."""
     cdef hold_key key
@@ -273,14 +278,15 @@ cdef uint16_t settle_leg(Posting posting, const prepared_event *prepared, const 
     if not names_hold(leg):
         return OUTCOME_PENDING_ID_MUST_NOT_BE_ZERO
     leg_hold_key(leg, &key)
-    if key.leg == number and key.channel == prepared.event.channel and key.business_date == prepared.event.business_date \
-            and memcmp(key.serial, prepared.event.serial, 16) == 0:
+    if key.leg == number and names_own_event(prepared, &key):
         return OUTCOME_PENDING_ID_MUST_BE_DIFFERENT
     if leg.timeout_s != 0:
         return OUTCOME_TIMEOUT_RESERVED_FOR_PENDING_TRANSFER
     at = hold_find(&posting.holds, &key)
     if at != NO_HOLD:
         held = posting.holds.holds[at]
+    elif names_own_event(prepared, &key) and key.leg < number:
+        return OUTCOME_PENDING_TRANSFER_NOT_PENDING
     else:
         code = find_settled(posting, &key, &held)
         if code != OUTCOME_APPLIED:

@@ -31,7 +31,7 @@ cdef class JournalVerifier:
         cdef uint64_t total = frame.events_applied + frame.events_existing + frame.events_refused
         cdef uint32_t index
         for index in range(frame.entry_count):
-            applied += entries[index].kind != ENTRY_KIND_OPEN_ACCOUNT and entries[index].leg == 0
+            applied += is_first_of_event(&entries[index])
         for index in range(frame.outcome_count):
             existing += outcomes[index].code == OUTCOME_EXISTS
         if frame.records_consumed != total:
@@ -68,42 +68,59 @@ cdef class JournalVerifier:
             left -= count
         return READ_OK
 
-    cdef read_status open_account(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
-        cdef account_sums *grown
-        if entry.debit_slot != self.account_count:
-            return self.wrong(DAMAGE_SLOT, seq, self.account_count, entry.debit_slot)
-        if entry.debit_previous_seq:
-            return self.wrong(DAMAGE_LINK, seq, 0, entry.debit_previous_seq)
+    cdef read_status make_room(self) noexcept nogil:
+        cdef account_record *grown
         if self.account_count == self.account_capacity:
-            grown = <account_sums *>realloc(self.accounts, (self.account_capacity * 2 + 1024) * sizeof(account_sums))
+            grown = <account_record *>realloc(self.accounts, (self.account_capacity * 2 + 1024) * sizeof(account_record))
             if grown == NULL:
                 return self.reader.failed(ENOMEM)
             self.accounts = grown
             self.account_capacity = self.account_capacity * 2 + 1024
-        memset(&self.accounts[self.account_count], 0, sizeof(account_sums))
-        self.accounts[self.account_count].last_seq = seq
-        self.account_count += 1
         return READ_OK
 
-    cdef read_status move_amount(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
-        cdef account_sums *debit
-        cdef account_sums *credit
-        if entry.debit_slot >= self.account_count or entry.credit_slot >= self.account_count:
-            return self.wrong(DAMAGE_SLOT, seq, self.account_count, max(entry.debit_slot, entry.credit_slot))
+    cdef read_status check_links(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
+        cdef uint64_t last_seq
+        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT or entry.kind == ENTRY_KIND_CLOCK:
+            return READ_OK
+        last_seq = self.accounts[entry.debit_slot].last_seq
+        if entry.debit_previous_seq != last_seq:
+            return self.wrong(DAMAGE_LINK, seq, last_seq, entry.debit_previous_seq)
+        if has_two_accounts(entry):
+            last_seq = self.accounts[entry.credit_slot].last_seq
+            if entry.credit_previous_seq != last_seq:
+                return self.wrong(DAMAGE_LINK, seq, last_seq, entry.credit_previous_seq)
+        return READ_OK
+
+    cdef read_status check_amount(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
+        """What is added must not wrap, and no more may be taken from what is pending than is."""
+        cdef const account_record *debit = &self.accounts[entry.debit_slot]
+        cdef const account_record *credit = &self.accounts[entry.credit_slot]
+        cdef uint64_t most
         if entry.debit_slot == entry.credit_slot:
             return self.wrong(DAMAGE_SLOT, seq, entry.debit_slot, entry.credit_slot)
-        debit = &self.accounts[entry.debit_slot]
-        credit = &self.accounts[entry.credit_slot]
-        if entry.debit_previous_seq != debit.last_seq:
-            return self.wrong(DAMAGE_LINK, seq, debit.last_seq, entry.debit_previous_seq)
-        if entry.credit_previous_seq != credit.last_seq:
-            return self.wrong(DAMAGE_LINK, seq, credit.last_seq, entry.credit_previous_seq)
-        if entry.amount_fen > UINT64_MAX - max(debit.debits, credit.credits):
-            return self.wrong(DAMAGE_OVERFLOW, seq, UINT64_MAX - max(debit.debits, credit.credits), entry.amount_fen)
-        debit.last_seq = credit.last_seq = seq
-        debit.debits += entry.amount_fen
-        credit.credits += entry.amount_fen
-        return READ_OK
+        if entry.kind == ENTRY_KIND_TRANSFER or entry.kind == ENTRY_KIND_REVERSE:
+            most = UINT64_MAX - max(debit.debits_posted, credit.credits_posted)
+        elif entry.kind == ENTRY_KIND_PENDING:
+            most = UINT64_MAX - max(debit.debits_pending, credit.credits_pending)
+        else:
+            most = min(debit.debits_pending, credit.credits_pending)
+        return self.wrong(DAMAGE_OVERFLOW, seq, most, entry.amount_fen) if entry.amount_fen > most else READ_OK
+
+    cdef read_status check_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
+        cdef read_status found
+        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_RELEASE:
+            return self.wrong(DAMAGE_ENTRY_KIND, seq, ENTRY_KIND_RELEASE, entry.kind)
+        if not entry_fits(entry, <uint32_t>self.account_count):
+            return self.wrong(DAMAGE_SLOT, seq, self.account_count, entry.debit_slot)
+        found = self.check_links(entry, seq)
+        if found == READ_OK and has_two_accounts(entry):
+            found = self.check_amount(entry, seq)
+        if found == READ_OK and entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+            found = self.make_room()
+            self.account_count += found == READ_OK
+        if found == READ_OK:
+            apply_entry_to_accounts(self.accounts, entry, seq)
+        return found
 
     cdef read_status check_entries(self, const frame_header *frame) noexcept nogil:
         cdef const journal_entry *entries = frame_entries(frame)
@@ -114,12 +131,7 @@ cdef class JournalVerifier:
             if self.account_count and index + ACCOUNTS_AHEAD < frame.entry_count:
                 prefetch(self.accounts + entries[index + ACCOUNTS_AHEAD].debit_slot, 1)
                 prefetch(self.accounts + entries[index + ACCOUNTS_AHEAD].credit_slot, 1)
-            if entries[index].kind == ENTRY_KIND_OPEN_ACCOUNT:
-                found = self.open_account(&entries[index], seq)
-            elif entries[index].kind == ENTRY_KIND_TRANSFER:
-                found = self.move_amount(&entries[index], seq)
-            else:
-                found = self.wrong(DAMAGE_ENTRY_KIND, seq, ENTRY_KIND_TRANSFER, entries[index].kind)
+            found = self.check_entry(&entries[index], seq)
             if found != READ_OK:
                 return found
             seq += 1
@@ -153,13 +165,15 @@ cdef class JournalVerifier:
         return found == READ_OK
 
     def trial_balance(self) -> tuple[int, int]:
-        """Return the sums of the debits and of the credits of all accounts, in fen."""
+        """Return the sums of the debits and of the credits of all accounts, posted and pending, in fen."""
         cdef wide_uint debits = 0
         cdef wide_uint credits = 0
         cdef size_t slot
         for slot in range(self.account_count):
-            debits += self.accounts[slot].debits
-            credits += self.accounts[slot].credits
+            debits += self.accounts[slot].debits_posted
+            debits += self.accounts[slot].debits_pending
+            credits += self.accounts[slot].credits_posted
+            credits += self.accounts[slot].credits_pending
         return (
             int(<uint64_t>(debits >> 64)) << 64 | <uint64_t>debits, int(<uint64_t>(credits >> 64)) << 64 | <uint64_t>credits)
 

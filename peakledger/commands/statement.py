@@ -12,13 +12,14 @@ from ledger._core import EntryReader
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.errors import JournalDamaged, NotFound
 from ledger.event_fields import format_serial
-from ledger.layouts import JOURNAL_ENTRY, EntryCode
+from ledger.layouts import JOURNAL_ENTRY, EntryCode, EntryKind
 from ledger.projections.balances import Balance, BalanceReader, ShardedBalances
 from ledger.statements import StatementHead, StatementLine, statement
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, check_account
 from peakledger.display import console, format_yuan, show
 
+_NAMES = {code.value: code.name for code in (EntryCode.bill, EntryCode.payment)}
 _CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 
 
@@ -48,7 +49,7 @@ def show_statement(
         lines = _lines(Path(settings.data) / shard, reader, balance)
         wanted: Iterable[StatementLine] = reversed(deque(lines, limit)) if oldest_first else islice(lines, limit)
         items += [_item(shard, reader, line) for line in wanted]
-    hide = ["offset", "ledger_time_ms", "value_date", *(["shard"] if len(found) == 1 else [])]
+    hide = ["offset", "code", "pending_fen", "ledger_time_ms", "value_date", *(["shard"] if len(found) == 1 else [])]
     show("statement", items, as_json=as_json, hide=hide, empty="The account is open and has no entries yet.")
     if not as_json:
         total_fen = sum(balance.balance_fen for balance in found.values())
@@ -59,7 +60,7 @@ def _lines(shard_directory: Path, reader: BalanceReader, balance: Balance) -> It
     """Yield the account's lines, newest first, but for its opening."""
     entries = EntryReader(shard_directory / "journal")
     head = StatementHead(_own_slot(entries, reader, balance), balance.last_seq, balance.debits_posted, balance.credits_posted)
-    return (line for line in statement(entries, head) if line.code is not EntryCode.open_account)
+    return (line for line in statement(entries, head) if line.kind is not EntryKind.open_account)
 
 
 def _own_slot(entries: EntryReader, reader: BalanceReader, balance: Balance) -> int:
@@ -80,7 +81,8 @@ def _item(shard: str, reader: BalanceReader, line: StatementLine) -> dict[str, A
     return {
         "shard": shard,
         "seq": line.seq,
-        "event": line.code.name,
+        "event": _NAMES.get(line.code, line.kind.name) if line.kind is EntryKind.transfer else line.kind.name,
+        "code": line.code,
         "channel": channel.name if channel else None,
         "business_date": line.business_date,
         "serial": format_serial(line.serial, channel.serial_form) if channel else None,
@@ -90,5 +92,6 @@ def _item(shard: str, reader: BalanceReader, line: StatementLine) -> dict[str, A
         "counter_account": next(iter(reader.accounts_in(counter_slots)), None),
         "debit_fen": line.debit_fen,
         "credit_fen": line.credit_fen,
+        "pending_fen": line.pending_fen,
         "balance_fen": -line.balance_fen,
     }
