@@ -96,8 +96,6 @@ cdef class JournalVerifier:
         cdef const account_record *debit = &self.accounts[entry.debit_slot]
         cdef const account_record *credit = &self.accounts[entry.credit_slot]
         cdef uint64_t most
-        if entry.debit_slot == entry.credit_slot:
-            return self.wrong(DAMAGE_SLOT, seq, entry.debit_slot, entry.credit_slot)
         if entry.kind == ENTRY_KIND_TRANSFER or entry.kind == ENTRY_KIND_REVERSE:
             most = UINT64_MAX - max(debit.debits_posted, credit.credits_posted)
         elif entry.kind == ENTRY_KIND_PENDING:
@@ -112,6 +110,8 @@ cdef class JournalVerifier:
             return self.wrong(DAMAGE_ENTRY_KIND, seq, ENTRY_KIND_RELEASE, entry.kind)
         if not entry_fits(entry, <uint32_t>self.account_count):
             return self.wrong(DAMAGE_SLOT, seq, self.account_count, entry.debit_slot)
+        if has_two_accounts(entry) and entry.debit_slot == entry.credit_slot:
+            return self.wrong(DAMAGE_SLOT, seq, entry.debit_slot, entry.credit_slot)
         found = self.check_links(entry, seq)
         if found == READ_OK and has_two_accounts(entry):
             found = self.check_amount(entry, seq)
