@@ -105,7 +105,13 @@ def test_every_event_is_told_once_in_order_as_json(tmp_path_factory, frame, refu
 def transfer(number):
     serial = event_fields.parse_serial(str(number), SerialForm.digits)
     return JOURNAL_ENTRY.pack(
-        kind=EntryKind.transfer, channel=13, business_date=DAY, serial=serial, source_offset=number, ledger_time_ms=number
+        kind=EntryKind.transfer,
+        leg_count=1,
+        channel=13,
+        business_date=DAY,
+        serial=serial,
+        source_offset=number,
+        ledger_time_ms=number,
     )
 
 
