@@ -35,7 +35,7 @@ from typing import Any
 
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.events import decode_to_packed
-from ledger.layouts import OUTCOME_RECORD, PACKED_EVENT, PACKED_LEG, EventType, PayloadKind
+from ledger.layouts import OUTCOME_RECORD, PACKED_EVENT, PayloadKind
 from ledger.model_attempt import Attempt
 from ledger.model_events import Event, Key, Refused, require
 from ledger.model_keys import answer_known_key
@@ -43,16 +43,6 @@ from ledger.model_state import Account, LedgerState
 from ledger.model_transfers import EventAttempt
 from ledger.outcomes import OutcomeCode
 from ledger.parameters import LedgerParameters
-
-LEDGER_EVENTS = range(EventType.open_account, EventType.clock + 1)
-
-
-def decode(value: bytes | None, channels: tuple[Channel, ...]) -> tuple[OutcomeCode, bytes]:
-    """Decode a value; a packed ledger event is taken to have no fault."""
-    legs_bytes = len(value) - PACKED_EVENT.size if value else 0
-    if value and legs_bytes >= 0 and legs_bytes % PACKED_LEG.size == 0 and value[0] == 1 and value[1] in LEDGER_EVENTS:
-        return OutcomeCode.applied, value
-    return decode_to_packed(value, channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +101,7 @@ class Model:
         self.next_offset = offset + 1
         self.ledger_time_ms = max(self.ledger_time_ms, timestamp_ms)
         self._expire_holds(offset)
-        code, packed = decode(value, self.channels)
+        code, packed = decode_to_packed(value, self.channels)
         try:
             require(code is OutcomeCode.applied, code)
             self._apply(Event.from_packed(packed), offset)
