@@ -13,9 +13,9 @@ from ledger.outcomes import OutcomeCode
 from tests.event_samples import PAYMENT
 
 
-def test_fourteen_channels_publish_payments_and_one_publishes_bills():
-    assert [channel.code for channel in BUILT_IN_CHANNELS if not channel.issues_bills] == list(range(1, 15))
-    assert [channel.name for channel in BUILT_IN_CHANNELS if channel.issues_bills] == ["billing"]
+def test_fourteen_channels_publish_payments_one_bills_and_one_ledger_events():
+    assert [channel.code for channel in BUILT_IN_CHANNELS if channel.publishes == "payment"] == list(range(1, 15))
+    assert [channel.name for channel in BUILT_IN_CHANNELS if channel.publishes != "payment"] == ["billing", "ledger"]
 
 
 UNUSABLE = [{"code": 0}, {"code": 256}, {"name": ""}, {"name": "x" * 33}, {"code": 2}, {"name": "atm"}]

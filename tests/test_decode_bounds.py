@@ -5,8 +5,9 @@ import mmap
 
 import pytest
 
+from ledger.schema import EXAMPLES
 from tests.decoders import DECODER
-from tests.event_samples import BILL, ENCODERS, PAYMENT
+from tests.event_samples import ENCODERS
 
 PROT_NONE = 0
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -23,7 +24,7 @@ def readable_page():
     LIBC.mprotect(address, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE)
 
 
-@pytest.mark.parametrize("event", [PAYMENT, BILL], ids=["payment", "bill"])
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
 @pytest.mark.parametrize("encode", ENCODERS)
 def test_a_value_cut_anywhere_is_read_to_its_end_at_most(readable_page, encode, event):
     value = encode(event)

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from ledger._core import build_batch
 from ledger.channels import BUILT_IN_CHANNELS
+from ledger.engine import Engine
 from ledger.errors import EventInvalid
 from ledger.events import (
     Close,
@@ -29,6 +31,8 @@ from tests import ledger_events as make
 from tests.decoders import core_agrees_with_plain_python
 from tests.event_samples import ENCODERS, ledger_events
 from tests.ledger_events import Named
+from tests.refusals import WORLD
+from tests.shadow import frame_outcomes, journal_frames
 
 TODAY = date(2026, 7, 23)
 HOLD = HoldName("ledger", TODAY, "h1", leg=1)
@@ -139,7 +143,7 @@ CHECKS = [
     (make.transfer("t", make.leg(pending_leg=1)), "leg_field_malformed"),
     (make.post("p", UNKNOWN_CHANNEL), "leg_field_malformed"),
     (make.post("p", Named("h1", business_date=0)), "leg_field_malformed"),
-    (make.post("p", Named("h 1")), "leg_field_malformed"),
+    (make.post("p", Named("h\t1")), "leg_field_malformed"),
     (make.post("p", None, timeout_s=1), "leg_field_malformed"),
     (make.event(EventType.post, "p", make.settling(None, 0, 0)), "leg_field_malformed"),
     (make.reverse("r", Named("o1", leg=1)), "leg_field_malformed"),
@@ -160,6 +164,21 @@ def test_a_ledger_event_is_refused_for_what_is_wrong_with_it(value, code):
 def test_the_table_is_in_the_order_of_precedence():
     tested = [OutcomeCode[code] for _, code in CHECKS]
     assert tested == sorted(tested)
+
+
+def outcomes_of(directory, values):
+    """Return the entries and outcomes that an engine makes of values."""
+    records = [(None, value, make.NOON_MS) for value in values]
+    with Engine.open(directory, segment_bytes=1 << 20) as engine:
+        engine.apply(build_batch(records, 0), len(records))
+    frames = journal_frames(directory)
+    return [(frame.entries, [outcome.record for outcome in frame_outcomes(frame)]) for frame in frames]
+
+
+@pytest.mark.parametrize("encode", ENCODERS[:3], ids=["json", "map", "array"])
+def test_the_engine_makes_the_same_of_every_encoding(encode, tmp_path):
+    again = [encode(decode_event(value)) for value in WORLD]
+    assert outcomes_of(tmp_path / "again", again) == outcomes_of(tmp_path / "packed", WORLD)
 
 
 def test_of_two_faults_of_different_legs_the_first_in_the_order_is_named():

@@ -4,12 +4,13 @@ from itertools import product
 
 from ledger import event_fields, event_shapes, events, nested_values, packed_legs
 from ledger.channels import BUILT_IN_CHANNELS
+from ledger.schema import EXAMPLES
 from tests.decoders import core_agrees_with_plain_python
-from tests.event_samples import BILL, ENCODERS, PAYMENT, fields_of
+from tests.event_samples import ENCODERS, fields_of
 from tests.fuzz import runner
 
-SEEDS = [encode(event) for encode, event in product(ENCODERS, (PAYMENT, BILL))]
-NAMES = [*fields_of(PAYMENT), *fields_of(BILL), *(channel.name for channel in BUILT_IN_CHANNELS)]
+SEEDS = [encode(event) for encode, event in product(ENCODERS, EXAMPLES)]
+NAMES = [*(name for event in EXAMPLES for name in fields_of(event)), *(channel.name for channel in BUILT_IN_CHANNELS)]
 WORDS = [name.encode() for name in dict.fromkeys(NAMES)] + [b"null", b"true", b"\\u0061", b"1970-01-01", b"0" * 32, b"0" * 13]
 FOLLOWED = (events, event_fields, event_shapes, nested_values, packed_legs)
 
