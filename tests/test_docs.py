@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from peakledger import config
+from peakledger import cli, config
 from peakledger.exit_codes import ExitCode
 
 ROOT = Path(__file__).parent.parent
@@ -13,6 +14,7 @@ PAGES = [path for folder in ("", "docs", "docs/decisions") for path in sorted((R
 FOLDERS = "ledger|streams|peakledger|bench|tests|docs|requirements"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+COMMAND = re.compile(r"(?:^|`|\$ )peakledger ([a-z-]+)((?: [a-z]+)?)", re.MULTILINE)
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 
 
@@ -44,6 +46,14 @@ def test_every_path_and_link_of_a_page_leads_somewhere(page):
     missing = [path for path in PATH.findall(text) if not (ROOT / path).exists()]
     missing += [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_page_exists(page):
+    commands = typer.main.get_command(cli.app).commands
+    for name, word in COMMAND.findall(page.read_text()):
+        assert name in commands
+        assert not hasattr(commands[name], "commands") or not word or word.strip() in commands[name].commands
 
 
 def test_the_index_lists_every_decision():
