@@ -76,7 +76,7 @@ def options(
 def main() -> None:
     """Run a command; a PeakledgerError becomes one line on standard error and the exit status that documents it."""
     try:
-        app()
+        app(prog_name="peakledger")
     except PeakledgerError as error:
         print(f"peakledger: {error}", file=sys.stderr)
         sys.exit(exit_code_of(error))
