@@ -105,7 +105,9 @@ class Ownership:
     def release(self) -> None:
         """Give the lock back. The epoch stays, so that the next writer raises it again."""
         self.owner_map.close()
-        os.close(self._lock_fd)
+        lock_fd, self._lock_fd = self._lock_fd, -1
+        if lock_fd >= 0:  # released before: by now the number may be another file's
+            os.close(lock_fd)
 
     def __enter__(self) -> Self:
         return self

@@ -133,3 +133,11 @@ def test_an_owner_file_that_cannot_be_is_refused(tmp_path, content, error):
     (tmp_path / "owner").write_bytes(content)
     with pytest.raises(error):
         Ownership.take(tmp_path)
+
+
+def test_a_second_release_closes_nothing_that_is_opened_meanwhile(tmp_path):
+    ownership = Ownership.take(tmp_path)
+    ownership.release()
+    with (tmp_path / "other").open("wb") as other:
+        ownership.release()
+        other.write(b"still open")
