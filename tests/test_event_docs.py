@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.event_shapes import SHAPES
-from ledger.events import decode_event, encode_json
+from ledger.events import Close, decode_event, encode_json
 from ledger.outcomes import OutcomeCode
 from ledger.schema import EXAMPLES
 from tests.event_samples import BILL, PAYMENT
@@ -49,7 +49,7 @@ def test_the_refusals_are_those_of_decoding_in_their_order():
 
 
 def test_the_fields_of_ledger_events_are_those_of_the_structs_in_their_order():
-    named = {type_: re.findall(r"(\w+)`?(\??)", fields) for type_, fields, *_ in rows("Ledger events")[2:] if type_ in SHAPES}
+    named = {type_: re.findall(r"(\w+)`?(\??)", fields) for type_, fields, *_ in rows("Ledger events")[2 : len(SHAPES)]}
     assert list(named) == list(SHAPES)[2:]
     for type_, fields in named.items():
         shape = SHAPES[type_]
@@ -61,6 +61,8 @@ def test_the_examples_of_ledger_events_are_those_of_the_schema():
     shown = [line.encode() for line in examples("json")[2].splitlines()]
     assert [decode_event(line) for line in shown] == list(EXAMPLES[2:])
     assert shown == [encode_json(event) for event in EXAMPLES[2:]]
+    close = next(event for event in EXAMPLES if isinstance(event, Close))
+    assert decode_event(bytes.fromhex(examples("packed")[2])) == close
 
 
 def test_the_refusals_of_ledger_events_are_shown_by_examples():
@@ -74,7 +76,7 @@ def test_the_refusals_of_ledger_events_are_shown_by_examples():
 def test_every_example_is_the_same_payment_or_bill():
     values = [example.encode() for example in examples("json")[:2]]
     values += [msgspec.msgpack.encode(json.loads(example)) for example in examples("msgpack-array")]
-    values += [bytes.fromhex(example) for example in examples("packed")]
+    values += [bytes.fromhex(example) for example in examples("packed")[:2]]
     assert [decode_event(value) for value in values] == [PAYMENT, BILL] * 3
 
 

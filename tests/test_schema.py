@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from ledger import schema
-from ledger.events import encode_json
-from tests.event_samples import BILL, PAYMENT, events, fields_of
+from ledger.events import Close, Transfer, encode_json
+from tests.event_samples import BILL, PAYMENT, events, fields_of, ledger_events
 
 ROOT = Path(__file__).parent.parent
 # The schema that the AsyncAPI initiative publishes (Apache-2.0, package @asyncapi/specs 6.11.1), without white space.
@@ -44,11 +44,12 @@ def test_the_references_of_the_asyncapi_document_lead_somewhere():
             place = place[step]
 
 
-@given(events())
+@given(events() | ledger_events())
 def test_the_json_schema_accepts_every_right_event(event):
     EVENT.validate(json.loads(encode_json(event)))
 
 
+TRANSFER, CLOSE = (json.loads(encode_json(event)) for event in schema.EXAMPLES if isinstance(event, Transfer | Close))
 WRONG = [
     fields_of(PAYMENT) | {"type": "refund"},
     fields_of(PAYMENT) | {"reason": "none"},
@@ -62,6 +63,15 @@ WRONG = [
     fields_of(PAYMENT) | {"serial": None},
     fields_of(BILL) | {"period": "2026-13"},
     {name: value for name, value in fields_of(BILL).items() if name != "due_date"},
+    CLOSE | {"account": "6222020001"},
+    CLOSE | {"account": "bank:1"},
+    CLOSE | {"legs": []},
+    TRANSFER | {"legs": []},
+    TRANSFER | {"legs": TRANSFER["legs"] * 128},
+    TRANSFER | {"legs": [{"code": 7, "amount_fen": 2**64}]},
+    TRANSFER | {"legs": [{"code": 7, "amount_fen": 1, "flags": ["golden"]}]},
+    TRANSFER | {"legs": [{"code": 7, "amount_fen": 1, "pending": {"channel": "ledger", "serial": "T-0001"}}]},
+    TRANSFER | {"legs": [{"amount_fen": 1}]},
 ]
 
 

@@ -137,7 +137,7 @@ cdef uint16_t decode_packed_ledger_event(
     return OUTCOME_RESERVED_FLAG if code == RESERVED_FLAG_BIT else code
 
 
-cdef uint16_t decode_with_legs(
+cdef inline uint16_t decode_with_legs(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept nogil:
     """Decode any value as decode_event does; of a ledger event ``event.detail`` counts its legs, for which there is room."""
