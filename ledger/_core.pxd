@@ -453,7 +453,7 @@ cdef class Posting:
     cdef object failure
     cdef bint stopped
     cdef frame_buffer *frame
-    cdef int64_t utc_offset_ms
+    cdef int64_t utc_offset_minutes
     cdef int64_t close_after_days
     cdef int64_t future_days
     cdef readonly int64_t ledger_time_ms
@@ -471,6 +471,7 @@ cdef class Posting:
     cdef record_view records[GROUP_EVENTS]
     cdef prepared_event group[GROUP_EVENTS]
     cdef void move_clock(self, int64_t timestamp_ms) noexcept nogil
+    cdef void turn_day(self) noexcept nogil
     cdef int roll_frame(self, uint32_t payload_bytes) noexcept nogil
     cdef int seal_frame(self) noexcept nogil
     cdef int make_room(self, uint32_t entries, int64_t payload_bytes) noexcept nogil
@@ -485,9 +486,9 @@ cdef class Posting:
     cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil
     cdef journal_entry *next_entry(self, const prepared_event *prepared) noexcept nogil
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil
-    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table, key_slot *slot) noexcept nogil
     cdef int remember_key(
-        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
+        self, const prepared_event *prepared, key_table *table, key_slot *slot, uint64_t hash_, uint64_t seq
     ) noexcept nogil
     cdef void prepare(self, prepared_event *prepared) noexcept nogil
     cdef int apply_group(self, int count) noexcept nogil

@@ -252,5 +252,5 @@ cdef void entry_to_hold(const journal_entry *entry, uint64_t seq, hold *made) no
     made.value_date = entry.value_date
     made.event_type = entry.event_type
     made.due_ms = NEVER_DUE
-    if entry.reference_seq != 0:
+    if entry.reference_seq != 0 and entry.ledger_time_ms < NEVER_DUE - <int64_t>entry.reference_seq * 1000:
         made.due_ms = entry.ledger_time_ms + <int64_t>entry.reference_seq * 1000

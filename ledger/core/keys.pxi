@@ -121,6 +121,31 @@ cdef int key_part_check(key_part *part) noexcept nogil:
     return 0
 
 
+cdef inline void fill_slot(
+    key_table *table, key_part *part, key_slot *slot, const uint8_t *serial, uint16_t channel, uint64_t content_hash, uint64_t seq
+) noexcept nogil:
+    memcpy(slot.serial, serial, 16)
+    slot.content_hash = content_hash
+    slot.seq_and_channel = <uint64_t>channel << 48 | seq
+    part.keys += 1
+    table.keys_added += 1
+
+
+cdef inline bint must_grow(const key_part *part) noexcept nogil:
+    return part.in_file or <uint64_t>part.keys * 10 >= <uint64_t>part.capacity * 7
+
+
+cdef inline bint key_fill(
+    key_table *table, uint64_t hash_, key_slot *slot, const uint8_t *serial, uint16_t channel, uint64_t content_hash, uint64_t seq
+) noexcept nogil:
+    """Add a key at the empty slot that ``key_probe`` just found for it; False where the part must grow first."""
+    cdef key_part *part = key_part_of(table, hash_)
+    if must_grow(part):
+        return False
+    fill_slot(table, part, slot, serial, channel, content_hash, seq)
+    return True
+
+
 cdef int key_insert(
     key_tables *tables, key_table *table, uint64_t hash_, const uint8_t *serial, uint16_t channel, uint64_t content_hash,
     uint64_t seq
@@ -129,7 +154,7 @@ cdef int key_insert(
     cdef key_part *part = key_part_of(table, hash_)
     cdef key_slot *slot
     cdef uint32_t capacity = part.capacity
-    if part.in_file or <uint64_t>part.keys * 10 >= <uint64_t>part.capacity * 7:
+    if must_grow(part):
         slot = key_probe(part, hash_, serial, channel)
         if slot.seq_and_channel != 0:
             return 0
@@ -139,11 +164,7 @@ cdef int key_insert(
             return -1
     slot = key_probe(part, hash_, serial, channel)
     if slot.seq_and_channel == 0:
-        memcpy(slot.serial, serial, 16)
-        slot.content_hash = content_hash
-        slot.seq_and_channel = <uint64_t>channel << 48 | seq
-        part.keys += 1
-        table.keys_added += 1
+        fill_slot(table, part, slot, serial, channel, content_hash, seq)
     return 0
 
 

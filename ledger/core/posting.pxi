@@ -1,14 +1,14 @@
 # Posting: how a decoded event becomes entries, or an outcome that says why not. Owns the clock, the order of the checks that
 # all events share, and the frame under way; uses the parts before it. ledger/model.py says the same in plain Python.
 
-cdef int64_t DAY_MS = 86_400_000
+cdef int64_t DAY_MINUTES = 1440
 cdef class Posting:
     """Accounts, keys and ledger time of one shard, and the one pass that applies blocks of events to them."""
 
     def __cinit__(self, JournalWriter writer not None, uint64_t hash_seed, object channels, *,
                   int64_t utc_offset_minutes, int64_t close_after_days, int64_t future_days):
         self.writer = writer
-        self.utc_offset_ms = utc_offset_minutes * 60_000
+        self.utc_offset_minutes = utc_offset_minutes
         self.close_after_days = close_after_days
         self.future_days = future_days
         self.revenue_slot = NO_SLOT
@@ -37,9 +37,15 @@ cdef class Posting:
     cdef void move_clock(self, int64_t timestamp_ms) noexcept nogil:
         if timestamp_ms > self.ledger_time_ms:
             self.ledger_time_ms = timestamp_ms
-        if self.ledger_time_ms + self.utc_offset_ms >= self.day_ends_ms:
-            self.ledger_date = (self.ledger_time_ms + self.utc_offset_ms) // DAY_MS
-            self.day_ends_ms = (self.ledger_date + 1) * DAY_MS
+        if self.ledger_time_ms >= self.day_ends_ms:
+            self.turn_day()
+
+    cdef void turn_day(self) noexcept nogil:
+        """Find the ledger date and the ledger time at which it ends; in minutes, for no timestamp may overflow."""
+        cdef int64_t minutes = self.ledger_time_ms // 60_000 + self.utc_offset_minutes
+        self.ledger_date = (minutes + DAY_MINUTES) // DAY_MINUTES - 1  # minutes may lie before 1970, by less than a day
+        minutes = (self.ledger_date + 1) * DAY_MINUTES - self.utc_offset_minutes
+        self.day_ends_ms = minutes * 60_000 if minutes < NEVER_DUE // 60_000 else NEVER_DUE
 
     cdef int roll_frame(self, uint32_t payload_bytes) noexcept nogil:
         """Seal the frame under way, if any, and begin another with room for ``payload_bytes``."""
@@ -199,12 +205,12 @@ cdef class Posting:
             return APPLY_KEYS_DAMAGED
         slot = key_probe(part, prepared.key_hash, event.serial, event.channel)
         if slot.seq_and_channel == 0:
-            return self.apply_fresh(prepared, table)
+            return self.apply_fresh(prepared, table, slot)
         if slot.seq_and_channel & KEY_FAILED:
             return self.answer_failed_key(prepared, slot)
         return self.answer_known_key(prepared, slot)
 
-    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil:
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table, key_slot *slot) noexcept nogil:
         """Apply an event whose key is new, and remember the key; or refuse it."""
         cdef uint64_t first_seq = self.last_seq + 1
         cdef uint64_t hash_
@@ -219,18 +225,20 @@ cdef class Posting:
         if code == OUTCOME_APPLIED:
             self.events_applied += 1
             hash_ = event_content_hash(prepared, self.keys.hash_seed)
-            return self.remember_key(prepared, table, hash_, first_seq)
+            return self.remember_key(prepared, table, slot, hash_, first_seq)
         if code == OUTCOME_EXISTS or OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS <= code <= OUTCOME_EXISTS_WITH_DIFFERENT_CODE \
                 or code == OUTCOME_EXISTS_WITH_DIFFERENT_LEDGER:
             self.add_outcome(&prepared.event, &prepared.record, code, self.known_seq, PAYLOAD_RECORD)
             return APPLY_DONE
         self.refuse(prepared, code)
-        return self.remember_key(prepared, table, code, KEY_FAILED) if is_transient(code) else APPLY_DONE
+        return self.remember_key(prepared, table, slot, code, KEY_FAILED) if is_transient(code) else APPLY_DONE
 
     cdef inline int remember_key(
-        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
+        self, const prepared_event *prepared, key_table *table, key_slot *slot, uint64_t hash_, uint64_t seq
     ) noexcept nogil:
         cdef const packed_event *event = &prepared.event
+        if key_fill(table, prepared.key_hash, slot, event.serial, event.channel, hash_, seq):
+            return APPLY_DONE
         if key_insert(&self.keys, table, prepared.key_hash, event.serial, event.channel, hash_, seq) != 0:
             return APPLY_NO_MEMORY
         return APPLY_DONE
