@@ -40,7 +40,10 @@ def demo(
     Ends with status 1 where anything does not add up. Afterwards the ledger is there to look around in.
     """
     _make_empty(directory)
-    Demo(directory, Workload(seed=7, events=events, households=max(events // 6, 10), days=3, bills=0.3)).run()
+    workload = Workload(
+        seed=7, events=events, households=max(events // 6, 10), days=3, bills=0.3, records_per_batch=min(4096, events // 20)
+    )
+    Demo(directory, workload).run()
 
 
 def _make_empty(directory: Path) -> None:

@@ -71,3 +71,10 @@ def test_the_wheel_brings_the_command(installed, tmp_path):
 def test_the_wheel_is_used_and_not_the_source_tree(installed, tmp_path):
     path = run(installed / "python", "-c", "import ledger._core; print(ledger._core.__file__)", cwd=tmp_path)
     assert Path(path).is_relative_to(installed.parent)
+
+
+def test_the_wheel_runs_the_demo(installed, tmp_path):
+    shown = run(installed / "peakledger", "demo", "--events", "5000", cwd=tmp_path)
+    assert "SIGKILL" in shown
+    assert "the trial balance is zero" in shown
+    assert "the balances are those of the journal" in shown
