@@ -15,7 +15,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-li
 from posix.types cimport off_t  # no-cython-lint
 from posix.unistd cimport SEEK_END  # no-cython-lint
 from posix.unistd cimport close as close_file  # no-cython-lint
-from posix.unistd cimport fdatasync, fsync, getpid, link, lseek, pread, pwrite, unlink  # no-cython-lint
+from posix.unistd cimport fdatasync, fsync, getpid, link, lseek, pread, pwrite, unlink, usleep  # no-cython-lint
 
 import os
 import threading

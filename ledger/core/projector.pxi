@@ -427,6 +427,8 @@ cdef class Projector:
                     return
             elif self.stopping:
                 return
+            elif writer.failure != WRITER_RUNS:
+                usleep(IDLE_WAIT_MS * 1000)  # a stopped writer makes nobody wait: without this the thread would spin
             now_ns = monotonic_ns()
             if now_ns >= self.next_flush_ns and self.state.watermark_frame != self.flushed_frame:
                 if not self.flush_changes() and self.is_bloated():

@@ -17,7 +17,12 @@ def test_outcomes_arrive_in_the_partition_of_their_events_and_go_on_after_a_rest
     for first in range(0, 20_000, 5000):
         entries = [
             JOURNAL_ENTRY.pack(
-                kind=EntryKind.transfer, channel=13, business_date=20_000, serial=b"\x12" * 16, source_offset=offset
+                kind=EntryKind.transfer,
+                leg_count=1,
+                channel=13,
+                business_date=20_000,
+                serial=b"\x12" * 16,
+                source_offset=offset,
             )
             for offset in range(first, first + 5000)
         ]
