@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 
 from ledger.account_ids import clearing_account, parse_account, revenue_account
-from ledger.events import Bill, Payment, encode_packed
+from ledger.events import Bill, Payment, Refusal, decode_event, encode_packed
 from ledger.layouts import PACKED_EVENT, PACKED_LEG, EventType
 from ledger.model import Model
 from ledger.model_events import (
@@ -30,6 +30,7 @@ from ledger.model_state import (
 )
 from ledger.parameters import LedgerParameters
 from tests import ledger_events as make
+from tests.event_samples import ENCODERS
 from tests.ledger_events import IN_FULL, NOON_MS, Named, leg
 
 PARAMETERS = LedgerParameters(close_after_days=5)
@@ -37,8 +38,9 @@ DAY_MS = 86_400_000
 EVENTS_A_GENERATION = 200  # then other accounts take over, before all are closed or full
 ACCOUNTS = 10  # more than limits may stand above one
 REMEMBERED = 40
+GREATEST_ID = b"\xff" * 16
 
-AMOUNTS = [0, 1, 2, 99, *[100] * 16, 2**63, IN_FULL]
+AMOUNTS = [0, 1, 2, 99, *[100] * 16, 2**63, 2**63, IN_FULL]
 ACCOUNT_FLAGS = [
     *[0] * 12,
     ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS,
@@ -77,7 +79,7 @@ class RandomLedger:
 
     def records(self, count: int) -> Iterator[tuple[int, bytes | None]]:
         for _ in range(count):
-            yield self.timestamp_ms(), self.value()
+            yield self.timestamp_ms(), self.encoded(self.value())
             self.count += 1
 
     @property
@@ -111,6 +113,13 @@ class RandomLedger:
         self.values.append(value)
         return value
 
+    def encoded(self, value: bytes | None) -> bytes | None:
+        """Return an event in any of the encodings; packed where it has a fault, or an account that has no text."""
+        if not self.one_in(4) or not value or GREATEST_ID in value:
+            return value
+        event = decode_event(value)
+        return value if isinstance(event, Refusal) else self.chance.choice(ENCODERS)(event)
+
     def changed(self, value: bytes) -> bytes:
         """Return an event with the key of another and something else in it."""
         head, legs = PACKED_EVENT.unpack(value), list(PACKED_LEG.unpack_all(value[PACKED_EVENT.size :]))
@@ -132,9 +141,9 @@ class RandomLedger:
         """Change a field that the event type has."""
         settles = ("amount_fen", "debit_account", "credit_account", "book", "code", "user_data", "pending_leg")
         names = {
-            EventType.transfer: (*settles, "flags", "timeout_s"),
-            EventType.post: settles,
-            EventType.void: settles,
+            EventType.transfer: (*settles, "flags", *["timeout_s", "user_data"] * 3),
+            EventType.post: (*settles, *["pending_leg"] * 4),
+            EventType.void: (*settles, *["pending_leg"] * 4),
             EventType.reverse: ("amount_fen",),
             EventType.open_account: ("amount_fen", "debit_account", "credit_account", "book", "flags"),
         }
@@ -217,8 +226,10 @@ class RandomLedger:
         name, parent = self.account(), self.account() if self.one_in(3) else 0
         if self.place < ACCOUNTS:
             name = self.plain_account(self.place)
-            if self.place > 0 and (parent or self.generation % 3 == 0):
-                parent = self.plain_account(self.place - 1 if self.generation % 3 == 0 else chance.randrange(self.place))
+            if self.place > 0 and self.generation % 3 == 0:  # a chain of limits, one longer than may be
+                return make.open_account(self.serial(), name, parent=self.plain_account(self.place - 1), **self.head())
+            if self.place > 0 and parent:
+                parent = self.plain_account(chance.randrange(self.place))
         return make.open_account(
             self.serial(),
             name,
