@@ -96,11 +96,12 @@ _USED: dict[str, set[str]] = {
     "close": {"debit_account"},
     "clock": set(),
 }
-_KNOWN_FLAGS: dict[str, int] = {
-    "open_account": sum(AccountFlags),
-    "transfer": sum(LegFlags),
-    "post": LegFlags.post_pending,
-    "void": LegFlags.void_pending,
+# As plain numbers: the complement of an IntFlag has none but the flags that are known.
+_KNOWN_FLAGS = {
+    "open_account": int(sum(AccountFlags)),
+    "transfer": int(sum(LegFlags)),
+    "post": int(LegFlags.post_pending),
+    "void": int(LegFlags.void_pending),
 }
 
 

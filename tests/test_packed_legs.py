@@ -151,6 +151,8 @@ CHECKS = [
     (make.event(EventType.close, "c", make.leg("A", "", book=0)), "leg_field_malformed"),
     (leg_with(flags=["pending", "urgent"]), "reserved_flag"),
     (make.transfer("t", make.leg(flags=0x80)), "reserved_flag"),
+    (make.event(EventType.post, "p", make.settling(Named("h1"), 1, 0x82)), "reserved_flag"),
+    (make.event(EventType.void, "v", make.settling(Named("h1"), 1, 0x84)), "reserved_flag"),
     (make.open_account("o", "A", flags=8), "reserved_flag"),
     (make.event(EventType.close, "c", make.leg("A", "", book=0, code=0, flags=1)), "reserved_flag"),
 ]
