@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ledger.errors import ConfigurationError
 from streams.topics import create_topics
@@ -31,6 +33,7 @@ def broker(servers: str | None) -> Iterator[BrokerForBench]:
     if servers:
         yield BrokerForBench(servers)
         return
+    sys.path.append(str(Path(__file__).parents[1]))  # an installed command does not look for modules in the source tree
     try:
         from tests.kafka.broker import Broker
     except ImportError as error:
