@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import _core
+from ledger.ownership import sync_directory
 
 _EPOCH = date(1970, 1, 1)
 _SUFFIX = ".keys"
@@ -34,14 +35,6 @@ def _sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def key_directory(keys: Path, epoch: int) -> Path:
     """Make an epoch's directory below ``keys``, with the files of the last checkpoint that an earlier epoch completed.
 
@@ -55,10 +48,10 @@ def key_directory(keys: Path, epoch: int) -> Path:
         last = max(complete, key=lambda path: int(path.name.removeprefix("epoch-")))
         for path in (*last.glob(f"*{_SUFFIX}"), last / _STATE):
             os.link(path, own / path.name)
-        _sync_directory(own)
+        sync_directory(own)
         os.link(last / "checkpoint", own / "checkpoint")
-    _sync_directory(own)
-    _sync_directory(keys)
+    sync_directory(own)
+    sync_directory(keys)
     for path in earlier:
         shutil.rmtree(path, ignore_errors=True)
     return own
@@ -166,9 +159,9 @@ class KeyCheckpointer:
                 path.with_suffix(".new").replace(path)
             checkpoint.with_suffix(".new").write_bytes(self._keys.checkpoint_record(*self._watermark))
             _sync_file(checkpoint.with_suffix(".new"))
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
             checkpoint.with_suffix(".new").replace(checkpoint)
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError as error:
             self._failure = error
 

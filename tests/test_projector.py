@@ -1,5 +1,6 @@
 """The balance projector: what it writes, what it trusts, whom it obeys."""
 
+import lmdb
 import pytest
 
 from ledger._core import BalanceView, Projector
@@ -114,7 +115,6 @@ def test_a_projector_that_is_not_open_says_so(tmp_path):
 
 def edit_meta(directory, **changes):
     """Change the stored meta through another process' eyes: py-lmdb, with nothing else open."""
-    lmdb = pytest.importorskip("lmdb")
     path = generations.newest(directory / "balances")
     with lmdb.open(str(path), max_dbs=4, map_size=1 << 24) as env:
         meta = env.open_db(b"meta")
