@@ -13,7 +13,7 @@ from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
 from bench.results import RESULTS, Results, load_results
-from bench.suites import core, growth, kafka, latency, projection, read, start
+from bench.suites import core, growth, kafka, latency, postgresql, projection, read, start, statement
 from bench.workload import Workload
 
 app = typer.Typer(
@@ -136,6 +136,33 @@ def growth_command(
 ) -> None:
     """The rate as journal, accounts and key tables grow."""
     _show(growth.run(directory, events=events, households=households, days=days), results, as_json)
+
+
+@app.command("statement")
+def statement_command(
+    entries: Annotated[int, typer.Option(help="Entries of the journal; a page is 100 of them, anywhere in it")] = 10_000_000,
+    pages: Annotated[int, typer.Option(help="Pages of random accounts, each read cold and warm")] = 300,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """A page of an account's statement, with the journal in the page cache and without."""
+    _show(statement.run(directory, entries=entries, pages=pages), results, as_json)
+
+
+@app.command("postgresql")
+def postgresql_command(
+    events: Events = 500_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 3,
+    clients: Annotated[int, typer.Option(help="Connections that book batches at once")] = 4,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Durable apply from memory, beside PostgreSQL keeping the same books."""
+    found = postgresql.run(directory, events=events, households=households, repetitions=repetitions, clients=clients)
+    _show(found, results, as_json)
 
 
 @app.command()

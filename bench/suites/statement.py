@@ -1,0 +1,71 @@
+"""A page of an account's statement out of a long journal: with the journal in the page cache, and with none of it there.
+
+The journal holds a hundred entries a household, spread over all of it, so that a page is a hundred reads in a hundred places. A
+page is timed from the lookup of the balance, with which a statement begins, to its last line. A cold one opens the journal anew,
+after the system was told to drop what it holds of it.
+"""
+
+import os
+import time
+from itertools import islice
+from pathlib import Path
+
+from bench.feeding import apply_timed, blocks, prefilled_engine
+from bench.percentiles import percentile
+from bench.results import Results, new_results
+from bench.workload import Workload
+from ledger._core import EntryReader
+from ledger.layouts import JOURNAL_ENTRY
+from ledger.projections.balances import BalanceReader
+from ledger.statements import StatementHead, statement
+
+PAGE_LINES = 100
+
+
+def run(directory: Path, *, entries: int, pages: int, seed: int = 1) -> Results:
+    """Measure ``warm_page_ms`` and ``cold_page_ms``, ``pages`` of each in turn, and their percentiles."""
+    results = new_results("statement", entries=entries, pages=pages, seed=seed)
+    workload = Workload(seed=seed, events=entries, households=max(1, entries // PAGE_LINES), duplicates=0.0, refused=0.0)
+    with prefilled_engine(directory, workload) as engine:
+        apply_timed(engine, blocks(workload, first_offset=engine.next_offset))
+        engine.wait_projected()
+        results.add("entries", "entries", engine.applied_seq)
+        journal, balances = engine.directory / "journal", BalanceReader(engine.directory)
+        warm_reader = EntryReader(journal)
+        for page in range(pages):
+            account = f"household:{workload.household(page)}"
+            drop_from_page_cache(journal)
+            results.add("cold_page_ms", "ms", page_ms(EntryReader(journal), balances, account))
+            page_ms(warm_reader, balances, account)
+            results.add("warm_page_ms", "ms", page_ms(warm_reader, balances, account))
+        reads, bytes_read = warm_reader.reads, warm_reader.bytes_read
+        results.add("reads_per_page", "reads", reads / pages / 2)
+        results.add("bytes_read_per_page", "bytes", bytes_read / pages / 2)
+    for state in ("warm", "cold"):
+        for share, label in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
+            results.add(f"{state}_{label}_ms", "ms", percentile(results.values(f"{state}_page_ms"), share))
+    return results
+
+
+def page_ms(entries: EntryReader, balances: BalanceReader, account: str) -> float:
+    """Read the newest page of an account; return how many milliseconds that took."""
+    start = time.perf_counter()
+    balance = balances.get(account)
+    assert balance is not None
+    entry = JOURNAL_ENTRY.unpack(entries.read_entry(balance.last_seq) or b"")
+    slots = [entry["debit_slot"], entry["credit_slot"]]
+    slot = slots[balances.accounts_in(slots).index(account)]
+    head = StatementHead(slot, balance.last_seq, balance.debits_posted, balance.credits_posted)
+    for _ in islice(statement(entries, head), PAGE_LINES):
+        pass
+    return (time.perf_counter() - start) * 1000
+
+
+def drop_from_page_cache(directory: Path) -> None:
+    """Have the system forget what it caches of the files in ``directory``, so that the next read comes from the disk."""
+    for path in directory.iterdir():
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
