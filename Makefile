@@ -32,6 +32,10 @@ $(STAMPS)/test: requirements/test.txt | $(STAMPS)/runtime
 	$(PIP_INSTALL) -r requirements/test.txt
 	@touch $@
 
+$(STAMPS)/bench: requirements/bench.txt | $(STAMPS)/runtime
+	$(PIP_INSTALL) -r requirements/bench.txt
+	@touch $@
+
 $(STAMPS)/lint: requirements/lint.txt | $(STAMPS)/runtime
 	$(PIP_INSTALL) -r requirements/lint.txt
 	@touch $@
@@ -54,7 +58,7 @@ demo: develop ## Show a season with a killed engine, from nothing, in under two 
 # --- Checks -------------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test ## Run all tests; brings its own Kafka
+test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run all tests; brings its own Kafka
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: crash
@@ -62,7 +66,7 @@ crash: $(STAMPS)/extension $(STAMPS)/test ## Kill engines at random instants und
 	CRASHES=$(or $(N),100) $(BIN)/python -m pytest tests/faults/test_crash.py --timeout 0 $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/lint ## Check style and types of Python and Cython
+lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/lint ## Check style and types of Python and Cython
 	ruff check .
 	ruff format --check .
 	cython-lint ledger bench
@@ -77,13 +81,13 @@ TREE := .ci .gitignore Makefile LICENSE setup.py pyproject.toml requirements doc
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
 
 .PHONY: sanitize
-sanitize: $(STAMPS)/extension $(STAMPS)/test ## Run unit and property tests on a build with ASan and UBSan
+sanitize: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Run unit and property tests on a build with ASan and UBSan
 	$(call copy_tree,build/sanitize)
 	cd build/sanitize && PEAKLEDGER_BUILD=sanitize python setup.py --quiet build_ext --inplace
 	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: $(STAMPS)/extension $(STAMPS)/test ## Show which lines of Python and Cython the unit and property tests reach
+coverage: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
 	$(call copy_tree,build/coverage)
 	cd build/coverage && PEAKLEDGER_BUILD=coverage python setup.py --quiet build_ext --inplace
 	cd build/coverage && coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)

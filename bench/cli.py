@@ -206,6 +206,26 @@ def compare(
     output.print(table)
 
 
+@app.command()
+def report(
+    places: Annotated[
+        list[Path] | None, typer.Argument(help="Result files and directories of them [default: bench/results]")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The page to write")] = Path("report.html"),
+    png: Annotated[Path | None, typer.Option("--png", help="A directory for the pictures as files of their own")] = None,
+) -> None:
+    """Draw result files and write one HTML page that needs nothing else."""
+    _write_report(places or [RESULTS], out, png)
+
+
+def _write_report(places: list[Path], out: Path, png: Path | None) -> None:
+    from bench.report.page import Pictures, write_report  # only this needs matplotlib
+    from bench.report.reading import read_sections
+
+    write_report(read_sections(places), out, Pictures(png))
+    progress.print(f"Report: {out}")
+
+
 def _show(found: Results, directory: Path, as_json: bool) -> None:
     progress.print(f"All repetitions: {found.save(directory)}")
     if as_json:

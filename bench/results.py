@@ -68,9 +68,11 @@ class Results(msgspec.Struct):
         return statistics.median(ours / theirs for ours, theirs in zip(self.values(name), self.values(to), strict=True))
 
     def save(self, directory: Path = RESULTS) -> Path:
-        """Write the JSON file and return its path."""
+        """Write a new JSON file and return its path."""
         directory.mkdir(parents=True, exist_ok=True)
-        path = directory / f"{self.suite}-{self.started_at.replace(':', '')}.json"
+        name = f"{self.suite}-{self.started_at.replace(':', '')}"
+        candidates = (directory / f"{name}{ending}.json" for ending in ("", *(f"-{number}" for number in range(2, 1000))))
+        path = next(path for path in candidates if not path.exists())  # small runs may begin in the same second
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
         return path
 
@@ -78,7 +80,8 @@ class Results(msgspec.Struct):
 def new_results(suite: str, **parameters: float | int | str) -> Results:
     """Return the results of a run that begins now on this machine."""
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Results(suite, " ".join(sys.argv), _commit(), started_at, _machine(), _versions(), parameters, [])
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return Results(suite, command, _commit(), started_at, _machine(), _versions(), parameters, [])
 
 
 def load_results(path: Path) -> Results:

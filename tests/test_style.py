@@ -86,7 +86,9 @@ def test_the_locks_hold_what_the_distribution_asks_for():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     runtime = (ROOT / "requirements" / "runtime.txt").read_text().splitlines()
     build = (ROOT / "requirements" / "build.txt").read_text().splitlines()
+    bench = (ROOT / "requirements" / "bench.txt").read_text().splitlines()
     assert set(project["project"]["dependencies"]) <= set(runtime)
+    assert set(project["project"]["optional-dependencies"]["bench"]) <= set(bench)
     assert set(project["build-system"]["requires"]) == {line for line in build if line and not line.startswith("#")}
 
 

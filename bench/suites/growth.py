@@ -20,7 +20,7 @@ def run(directory: Path, *, events: int, households: int, days: float, seed: int
     with prefilled_engine(directory, workload) as engine:
         for first in range(0, part * PARTS, part):
             prepared = list(blocks(workload, first, first + part, first_offset=engine.next_offset))
-            results.add("events_per_s", "events/s", part / apply_timed(engine, prepared))
+            results.add("events_per_s", "events/s", part / apply_timed(engine, prepared), along="events")
         status = engine.status()
         results.add("journal_bytes_per_entry", "bytes", status.journal_bytes / status.applied_seq)
         results.add("accounts", "accounts", status.accounts)

@@ -1,0 +1,179 @@
+"""What of a suite is drawn, and how: decided by names and units, before anything is drawn."""
+
+import statistics
+from dataclasses import dataclass
+
+from bench.report.extrapolation import Extrapolation, extrapolate
+from bench.report.names import CATCH_UP, EVENTS_A_SECOND, TIMES, run_labels, short_number, split_name, unit_words
+from bench.report.reading import Section
+from bench.results import Measurement, Results
+
+OURS = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All repetitions of one measurement. ``ratio`` is ours over this one where it ran in turn with ours, else None."""
+
+    label: str
+    values: list[float]
+    ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DotPanel:
+    """Repetitions as dots, a row for each measurement."""
+
+    title: str
+    axis: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One statistic by rate; a point is (rate, median, smallest, greatest)."""
+
+    label: str
+    points: list[tuple[float, float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One subject of one run, with its statistics. ``catch_up_at`` is the rate that full catch-up reached, if it did."""
+
+    title: str
+    lines: list[Line]
+    catch_up_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinePanel:
+    """Times by rate: a facet for each subject and run, on common axes."""
+
+    title: str
+    axis: str
+    along: str
+    facets: list[Facet]
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthPanel:
+    """A measurement taken in turn while the ledger grew, and what follows from it for a billion events."""
+
+    title: str
+    axis: str
+    events: list[float]
+    values: list[float]
+    extrapolation: Extrapolation
+
+
+Panel = DotPanel | LinePanel | GrowthPanel
+
+
+def panels_of(section: Section) -> list[Panel]:
+    """Return the panels of a suite: growth, rates, times by rate, other times. Sizes have a panel of their own, of all suites."""
+    labels = run_labels(section.runs)
+    found: list[Panel] = [
+        _growth(measurement, run, label)
+        for run, label in zip(section.runs, labels, strict=True)
+        for measurement in run.measurements
+        if _grows(measurement, run)
+    ]
+    found += _rates(section, labels)
+    for unit in TIMES:
+        found += _times_by_rate(section, labels, unit)
+        found += _times(section, labels, unit)
+    return found
+
+
+def sizes_panel(sections: list[Section]) -> DotPanel | None:
+    """Return bytes an entry, an account, an open key, of all suites; None where there are none."""
+    rows = [
+        Row(_labelled(f"{section.suite}: {split_name(measurement).label}", label), measurement.values)
+        for section in sections
+        for run, label in zip(section.runs, run_labels(section.runs), strict=True)
+        for measurement in run.measurements
+        if measurement.unit == "bytes"
+    ]
+    return DotPanel("Memory and disk", "bytes", rows) if rows else None
+
+
+def _grows(measurement: Measurement, run: Results) -> bool:
+    return measurement.about.get("along") == "events" and "events" in run.parameters and len(measurement.values) > 2
+
+
+def _growth(measurement: Measurement, run: Results, label: str) -> GrowthPanel:
+    events = float(run.parameters["events"])
+    parts = len(measurement.values)
+    middles = [events * (part + 0.5) / parts for part in range(parts)]
+    is_rate = measurement.unit.endswith("/s")
+    title = _labelled(f"{split_name(measurement).label or ('Rate' if is_rate else 'Time')} as the ledger grows", label)
+    fit = extrapolate(middles, measurement.values, is_rate=is_rate)
+    return GrowthPanel(title, unit_words(measurement.unit), middles, measurement.values, fit)
+
+
+def _rates(section: Section, labels: list[str]) -> list[Panel]:
+    rows, units = [], dict[str, None]()
+    for run, label in zip(section.runs, labels, strict=True):
+        rates = [each for each in run.measurements if each.unit.endswith("/s") and not _grows(each, run) and not _asked(each)]
+        for measurement in rates:
+            name = split_name(measurement)
+            units[measurement.unit.removesuffix("/s")] = None
+            at = "" if name.at is None else f", {short_number(name.at)} {name.at_what}"
+            text = _labelled((name.label or measurement.unit.removesuffix("/s")) + at, label)
+            rows.append(Row(text, measurement.values, _ratio_of_ours(rates, measurement)))
+    return [DotPanel("Rates", f"{' or '.join(units)} a second", rows)] if rows else []
+
+
+def _asked(rate: Measurement) -> bool:
+    """Whether this is the rate that was kept where a rate was asked for: it belongs to the tables alone."""
+    name = split_name(rate)
+    return name.at is not None and name.at_what == EVENTS_A_SECOND
+
+
+def _ratio_of_ours(rates: list[Measurement], other: Measurement) -> float | None:
+    """Return the median of the ratios of neighbours, or None where ``other`` did not run in turn with the engine."""
+    ours = next((each for each in rates if split_name(each).subject == OURS and split_name(each).at is None), None)
+    if ours is None or other is ours or len(ours.values) != len(other.values) or split_name(other).subject == "fill":
+        return None
+    return statistics.median(mine / theirs for mine, theirs in zip(ours.values, other.values, strict=True))
+
+
+def _times_by_rate(section: Section, labels: list[str], unit: str) -> list[Panel]:
+    facets: list[Facet] = []
+    along = EVENTS_A_SECOND
+    for run, label in zip(section.runs, labels, strict=True):
+        lines: dict[str, dict[str, list[tuple[float, float, float, float]]]] = {}
+        catch_up_at = _catch_up_rate(run)
+        for measurement in run.measurements:
+            name = split_name(measurement)
+            if measurement.unit != unit or name.at is None or (name.at == CATCH_UP and catch_up_at is None):
+                continue
+            along = name.at_what
+            at = catch_up_at if name.at == CATCH_UP and catch_up_at else name.at
+            point = (at, measurement.median, min(measurement.values), max(measurement.values))
+            lines.setdefault(name.subject, {}).setdefault(name.statistic, []).append(point)
+        for subject, by_statistic in lines.items():
+            drawn = [Line(statistic or "median", sorted(points)) for statistic, points in by_statistic.items()]
+            title = _labelled(split_name(Measurement(subject, "", [])).label, label)
+            facets.append(Facet(title, drawn, catch_up_at))
+    return [LinePanel("Times by rate", unit_words(unit), along, facets)] if facets else []
+
+
+def _catch_up_rate(run: Results) -> float | None:
+    found = (each for each in run.measurements if each.unit == "events/s" and split_name(each).at == CATCH_UP)
+    return next((each.median for each in found), None)
+
+
+def _times(section: Section, labels: list[str], unit: str) -> list[Panel]:
+    rows = [
+        Row(_labelled(split_name(measurement).label, label), measurement.values)
+        for run, label in zip(section.runs, labels, strict=True)
+        for measurement in run.measurements
+        if measurement.unit == unit and split_name(measurement).at is None and not _grows(measurement, run)
+    ]
+    return [DotPanel("Times", unit_words(unit), rows)] if rows else []
+
+
+def _labelled(text: str, label: str) -> str:
+    return f"{text} ({label})" if label else text
