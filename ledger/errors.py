@@ -20,6 +20,10 @@ class ConfigurationError(PeakledgerError):
     """A setting that cannot be used."""
 
 
+class FileInvalid(PeakledgerError):
+    """A file from outside that cannot be used. Numbers: ``line``, ``column``."""
+
+
 class EventInvalid(PeakledgerError):
     """An event that any ledger would refuse, whatever its state. Numbers: ``code``."""
 

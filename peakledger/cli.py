@@ -9,7 +9,20 @@ import typer
 from bench.cli import app as bench_app
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.commands import balances, channels, outcome, publish, quarantine, run, schema, statement, status, topics, verify
+from peakledger.commands import (
+    balances,
+    channels,
+    outcome,
+    outlets,
+    publish,
+    quarantine,
+    run,
+    schema,
+    statement,
+    status,
+    topics,
+    verify,
+)
 from peakledger.commands.options import examples
 from peakledger.demo import demo
 from peakledger.exit_codes import exit_code_of
@@ -56,6 +69,7 @@ for name, (command, lines) in _COMMANDS.items():
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
+app.add_typer(outlets.app, name="outlets")
 app.add_typer(schema.app, name="schema")
 app.add_typer(bench_app, name="bench")
 

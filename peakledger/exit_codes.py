@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 SENTENCES: dict[ExitCode, str] = {
     ExitCode.ok: "done; also a clean stop by SIGTERM or SIGINT",
     ExitCode.unexpected: "a failure that no other status names",
-    ExitCode.usage: "a flag, a setting or an argument cannot be used",
+    ExitCode.usage: "a flag, a setting, an argument or a file cannot be used",
     ExitCode.damage: "a journal, a key table or a projection is damaged, or was written by another format version",
     ExitCode.locked: "another process writes this ledger, or took it over",
     ExitCode.source: "the source lost the next records, has a corrupt batch or a date far ahead, or is another one",
@@ -38,6 +38,7 @@ SENTENCES: dict[ExitCode, str] = {
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ConfigurationError: ExitCode.usage,
+    errors.FileInvalid: ExitCode.usage,
     errors.LedgerNotFound: ExitCode.not_found,
     errors.NotFound: ExitCode.not_found,
     errors.LedgerLocked: ExitCode.locked,

@@ -1,0 +1,80 @@
+"""``peakledger outlets``: what the commands answer with, and what they end with."""
+
+import json
+import sys
+
+import pytest
+
+from peakledger import cli
+from tests.test_cli import Ended
+from tests.test_outlets import HEADER, ROW
+
+
+@pytest.fixture
+def peakledger(tmp_path, monkeypatch, capsys):
+    """Runs ``peakledger outlets`` in an empty directory that has a registry file, in this process."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outlets.csv").write_text(f"{HEADER}\n{ROW}\n2{ROW.replace('newsstand', 'bank')}\n")
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["peakledger", "outlets", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        captured = capsys.readouterr()
+        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def test_loading_again_tells_what_changed(peakledger, tmp_path):
+    assert peakledger("load", "outlets.csv", "--json").items == [{"outlets": 2, "added": 2, "changed": 0, "removed": 0}]
+    (tmp_path / "next.csv").write_text(f"{HEADER}\n{ROW.replace('2026-08-20', '')}\n3{ROW}\n")
+    assert peakledger("load", "next.csv", "--json").items == [{"outlets": 2, "added": 1, "changed": 1, "removed": 1}]
+
+
+def test_a_file_with_a_fault_is_not_loaded(peakledger, tmp_path):
+    peakledger("load", "outlets.csv")
+    (tmp_path / "wrong.csv").write_text(f"{HEADER}\n{ROW.replace('331083', 'Yuhuan')}\n")
+    ended = peakledger("load", "wrong.csv")
+    assert ended.status == 2 and "line 2, column county" in ended.err
+    assert len(peakledger("list", "--json").items) == 2
+
+
+def test_checking_prints_every_fault_and_ends_with_status_2(peakledger, tmp_path):
+    (tmp_path / "wrong.csv").write_text(f"{HEADER}\nx{ROW}\n{ROW}\n{ROW}\n")
+    ended = peakledger("check", "wrong.csv", "--json")
+    assert ended.status == 2
+    assert [(item["line"], item["column"]) for item in ended.items] == [(2, "number"), (4, "number")]
+    assert peakledger("check", "outlets.csv").status == 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ([], ["57600117", "257600117"]),
+        (["--kind", "bank"], ["257600117"]),
+        (["--county", "331083"], ["57600117", "257600117"]),
+        (["--agency", "1"], []),
+        (["--open-on", "2026-08-20"], []),
+    ],
+)
+def test_a_list_has_the_outlets_that_were_asked_for(peakledger, filters, found):
+    peakledger("load", "outlets.csv")
+    assert [item["outlet"] for item in peakledger("list", *filters, "--json").items] == found
+
+
+def test_an_outlet_is_shown_by_its_number_whatever_zeros_it_is_written_with(peakledger):
+    peakledger("load", "outlets.csv")
+    (item,) = peakledger("show", "0057600117", "--json").items
+    assert item == json.loads(
+        '{"outlet":"57600117","agency":"5761001","county":"331083","kind":"newsstand","name":"广陵路报刊亭",'
+        '"longitude":121.22703,"latitude":28.13214,"open_since":"2026-06-15","closed_since":"2026-08-20"}'
+    )
+
+
+def test_an_outlet_that_is_not_there_ends_with_status_6_and_no_number_with_2(peakledger):
+    assert [peakledger("show", number).status for number in ("99", "none")] == [6, 2]
+
+
+def test_a_day_that_is_none_is_an_error_of_usage(peakledger):
+    assert peakledger("list", "--open-on", "today").status == 2

@@ -1,0 +1,28 @@
+"""The page about outlets: its sessions print what it says, and its tables are those of the program."""
+
+import re
+
+from ledger.outlets import OutletKind, check_registry
+from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
+
+PAGE = (ROOT / "docs" / "outlets.md").read_text()
+EXAMPLE = ROOT / "docs" / "example-outlets.csv"
+
+
+def test_the_sessions_print_what_the_page_says(tmp_path):
+    block = "".join(BLOCK.findall(PAGE))
+    found = run_session(block, tmp_path)
+    assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]
+
+
+def test_the_page_lists_every_kind():
+    assert re.findall(r"^\| `(\w+)` \| [^a-z|]+ \|$", PAGE, re.M) == list(OutletKind)
+
+
+def test_the_page_shows_the_header_of_the_file():
+    assert f"```\n{EXAMPLE.read_text().splitlines()[0]}\n```" in PAGE
+
+
+def test_the_example_has_no_fault():
+    outlets, faults = check_registry(EXAMPLE)
+    assert outlets and not faults
