@@ -94,9 +94,13 @@ coverage: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Show which lines
 	cd build/coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 
+BENCH_ARGS ?= --large
+
 .PHONY: bench
-bench: develop $(STAMPS)/test ## Run every benchmark suite, small; BENCH_ARGS=--large for the real thing
+bench: develop $(STAMPS)/test $(STAMPS)/bench ## Run every benchmark, large, and write report.html; BENCH_ARGS= for ten minutes' worth
+	python -m pytest tests/parts --benchmark-enable --benchmark-save=parts --benchmark-storage=bench/results/parts
 	$(BIN)/peakledger bench figures $(BENCH_ARGS)
+	$(BIN)/peakledger bench report bench/results --out report.html
 
 SECONDS ?= 600
 

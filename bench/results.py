@@ -80,12 +80,17 @@ class Results(msgspec.Struct):
 def new_results(suite: str, **parameters: float | int | str) -> Results:
     """Return the results of a run that begins now on this machine."""
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    return Results(suite, command, _commit(), started_at, _machine(), _versions(), parameters, [])
+    return Results(suite, _command(), _commit(), started_at, _machine(), _versions(), parameters, [])
 
 
 def load_results(path: Path) -> Results:
     return msgspec.json.decode(path.read_bytes(), type=Results)
+
+
+def _command() -> str:
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}" if program.name == "__main__.py" else program.name
+    return " ".join([name, *sys.argv[1:]])
 
 
 def _commit() -> str:

@@ -113,16 +113,19 @@ def _growth(measurement: Measurement, run: Results, label: str) -> GrowthPanel:
 
 
 def _rates(section: Section, labels: list[str]) -> list[Panel]:
-    rows, units = [], dict[str, None]()
+    """Return a panel for each kind of thing that is counted; a record is an event."""
+    rows: dict[str, list[Row]] = {}
+    units: dict[str, dict[str, None]] = {}
     for run, label in zip(section.runs, labels, strict=True):
         rates = [each for each in run.measurements if each.unit.endswith("/s") and not _grows(each, run) and not _asked(each)]
         for measurement in rates:
-            name = split_name(measurement)
-            units[measurement.unit.removesuffix("/s")] = None
+            name, thing = split_name(measurement), measurement.unit.removesuffix("/s")
             at = "" if name.at is None else f", {short_number(name.at)} {name.at_what}"
-            text = _labelled((name.label or measurement.unit.removesuffix("/s")) + at, label)
-            rows.append(Row(text, measurement.values, _ratio_of_ours(rates, measurement)))
-    return [DotPanel("Rates", f"{' or '.join(units)} a second", rows)] if rows else []
+            row = Row(_labelled((name.label or thing) + at, label), measurement.values, _ratio_of_ours(rates, measurement))
+            kind = "events" if thing == "records" else thing
+            rows.setdefault(kind, []).append(row)
+            units.setdefault(kind, {})[thing] = None
+    return [DotPanel("Rates", f"{' or '.join(units[kind])} a second", of_kind) for kind, of_kind in rows.items()]
 
 
 def _asked(rate: Measurement) -> bool:

@@ -1,5 +1,6 @@
 """What the report says in sentences: of a picture, of an extrapolation, of runs that are hard to compare."""
 
+import statistics
 from collections.abc import Iterator
 
 from bench.report.extrapolation import BILLION
@@ -7,6 +8,8 @@ from bench.report.names import short_number
 from bench.report.panels import DotPanel, GrowthPanel, LinePanel, Panel
 from bench.report.reading import machine_of
 from bench.results import Results
+
+MOST_IN_WORDS = 10
 
 
 def extrapolated(panel: GrowthPanel, run: Results) -> str:
@@ -30,11 +33,18 @@ def in_words(panel: Panel) -> str:
     """Return what a picture shows, for those who cannot see it."""
     match panel:
         case DotPanel():
-            return "; ".join(f"{row.label}: {', '.join(map(short_number, row.values))}" for row in panel.rows)
+            return "; ".join(f"{row.label}: {_row_in_words(row.values)}" for row in panel.rows)
         case LinePanel():
             return "; ".join(_facet_in_words(panel))
         case GrowthPanel():
             return f"From {short_number(panel.values[0])} in the first part to {short_number(panel.values[-1])} in the last"
+
+
+def _row_in_words(values: list[float]) -> str:
+    if len(values) <= MOST_IN_WORDS:
+        return ", ".join(map(short_number, values))
+    middle = short_number(statistics.median(values))
+    return f"median {middle} of {len(values)}, {short_number(min(values))} to {short_number(max(values))}"
 
 
 def _facet_in_words(panel: LinePanel) -> Iterator[str]:
