@@ -8,6 +8,12 @@ from posix.time cimport timespec
 
 include "core/record_declarations.pxi"
 
+cdef extern from * nogil:
+    """
+    typedef unsigned __int128 wide_uint;
+    """
+    ctypedef unsigned long long wide_uint  # told to Python by python_int
+
 # --- core/checksums.pxi -------------------------------------------------------------------------------------------------
 
 cdef extern from "ledger/core/crc32c.h" nogil:

@@ -11,6 +11,7 @@ from ledger._core import RECORD_LAYOUTS
 from ledger.errors import JournalDamaged
 
 FORMAT_VERSION = 1
+BALANCE_FORMAT_VERSION = 2
 NO_SLOT = 0xFFFFFFFF
 FRAME_MAGIC = 0x4D46504B
 FRAME_ALIGNMENT = 64

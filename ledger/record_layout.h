@@ -18,6 +18,7 @@
 
 /* Raised only when records written by an older version can no longer be read. */
 #define FORMAT_VERSION 1
+#define BALANCE_FORMAT_VERSION 2 /* of the balances alone: they are made anew from the journal */
 
 #define PACKED_EVENT_VERSION 0x01 /* the first byte of a packed event; no JSON or MessagePack event begins with it */
 
@@ -290,6 +291,7 @@ typedef struct {
   uint64_t events_refused;
   uint32_t account_count;
   uint32_t clean; /* 1: all was synced to disk and nothing was written since */
+  uint8_t state_digest[16]; /* over all accounts, low half first */
   char boot_id[40]; /* of the system's run in which this was written; without clean, another run must not trust it */
 } balance_meta;
 
@@ -402,7 +404,7 @@ LAYOUT_ASSERT(sizeof(frame_place) == 16, "frame_place");
 LAYOUT_ASSERT(sizeof(account_record) == 64, "account_record");
 LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
 LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");
-LAYOUT_ASSERT(sizeof(balance_meta) == 144, "balance_meta");
+LAYOUT_ASSERT(sizeof(balance_meta) == 160, "balance_meta");
 LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
 LAYOUT_ASSERT(sizeof(key_table_header) == 808, "key_table_header");

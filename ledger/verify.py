@@ -9,6 +9,7 @@ from ledger.errors import JournalDamaged, LedgerNotFound
 from ledger.journal import FrameHeader, TornTail, find_end
 
 STEP_BYTES = 32 << 20
+MOST_SEQ = 2**64 - 1
 
 Progress = Callable[[int, int], object]
 """Called with the bytes done and the bytes in all."""
@@ -16,7 +17,11 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was checked. ``last_digest`` is the digest of the last full block; ``torn_tail`` what a killed writer left behind."""
+    """What was checked.
+
+    ``last_digest`` is the digest of the last full block; ``state_digest`` that of all accounts at the seq which was asked for,
+    None where none was, or where no frame ends there; ``torn_tail`` is what a killed writer left behind.
+    """
 
     segments: int
     frames: int
@@ -31,12 +36,16 @@ class VerifyReport:
     debits_fen: int
     credits_fen: int
     last_digest: bytes
+    state_digest: int | None
     torn_tail: TornTail | None
 
 
-def verify_journal(directory: Path | str, progress: Progress | None = None) -> VerifyReport:
+def verify_journal(
+    directory: Path | str, progress: Progress | None = None, *, state_digest_at: int | None = None
+) -> VerifyReport:
     """Read the journal of the shard in ``directory`` and check all of it. Changes nothing; the engine may run meanwhile.
 
+    ``state_digest_at`` is a seq, such as the watermark of balances, at which to take the state digest of all accounts.
     Raises ``JournalDamaged`` at the first thing that is wrong, ``LedgerNotFound``, ``FormatVersionMismatch``.
     """
     folder = Path(directory) / "journal"
@@ -45,11 +54,12 @@ def verify_journal(directory: Path | str, progress: Progress | None = None) -> V
         raise LedgerNotFound(f"there is no ledger in {directory}")
     total_bytes = sum(path.stat().st_size for path in folder.glob("*.segment"))
     verifier = JournalVerifier(folder)
-    done_bytes = 0
-    while verifier.check_some(STEP_BYTES):
-        done_bytes = min(done_bytes + STEP_BYTES, total_bytes)
-        if progress is not None:
-            progress(done_bytes, total_bytes)
+    state_digest = None
+    if state_digest_at is not None:
+        _check(verifier, total_bytes, progress, state_digest_at)
+        if max(FrameHeader.unpack(verifier.last_frame).last_seq, 0) == state_digest_at:
+            state_digest = verifier.state_digest()
+    _check(verifier, total_bytes, progress)
     last = FrameHeader.unpack(verifier.last_frame)
     debits_fen, credits_fen = verifier.trial_balance()
     if debits_fen != credits_fen:
@@ -79,5 +89,13 @@ def verify_journal(directory: Path | str, progress: Progress | None = None) -> V
         debits_fen=debits_fen,
         credits_fen=credits_fen,
         last_digest=verifier.last_digest,
+        state_digest=state_digest,
         torn_tail=end.torn_tail if end else None,
     )
+
+
+def _check(verifier: JournalVerifier, total_bytes: int, progress: Progress | None, up_to_seq: int = MOST_SEQ) -> None:
+    """Check the frames up to the one that ends at ``up_to_seq`` or behind it, or all."""
+    while verifier.check_some(STEP_BYTES, up_to_seq):
+        if progress is not None:
+            progress(min(verifier.bytes_read, total_bytes), total_bytes)

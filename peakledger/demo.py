@@ -136,7 +136,7 @@ class Demo:
         try:
             return BalanceReader(self.shard).watermark
         except LedgerNotFound:
-            return Watermark(0, 0, 0, 0, 0, 0, 0, 0, 0)
+            return Watermark(0, 0, 0, 0, 0, 0, 0, 0, 0, "")
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:

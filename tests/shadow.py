@@ -14,6 +14,7 @@ from ledger.parameters import LedgerParameters
 from ledger.projections.balances import BalanceReader
 from ledger.projections.generations import newest
 from ledger.projections.rebuild import rebuild_balances
+from ledger.state_digest import plain_state_digest
 from ledger.verify import verify_journal
 from tests.plain_batches import encode_record
 
@@ -155,7 +156,9 @@ class ShadowedEngine:
         assert generation
         watermark_seq, records = BalanceView(generation).records()
         assert watermark_seq == self.model.last_seq
-        assert records == b"".join(account.record() for account in self.model.accounts.values())
+        expected = [account.record() for account in self.model.accounts.values()]
+        assert records == b"".join(expected)
+        assert BalanceReader(self.shard).watermark.state_digest == f"{plain_state_digest(expected):032x}"
         balances = list(BalanceReader(self.shard).items())
         assert sum(balance.balance_fen for balance in balances) == 0
         assert len(balances) == len(self.model.accounts)

@@ -14,6 +14,7 @@ import typer.main
 
 from ledger.events import Bill, Payment, encode_json
 from peakledger import cli
+from tests.balances import change_account, change_meta
 
 HOUSEHOLD = "3301234567890"
 DAY = "2026-07-23"
@@ -201,6 +202,27 @@ def test_a_flipped_bit_ends_with_status_3_and_says_where(copy):
     ended = in_a_process("verify", "--json", cwd=copy)
     assert (ended.status, ended.items[0]["sound"]) == (3, False)
     assert "segment 1, seq 1, byte_offset 4096" in ended.err
+
+
+def test_balances_that_differ_from_the_journal_end_with_status_3_and_name_account_and_field(copy):
+    change_account(copy / "ledger" / "payments.events-0", 1, debits_posted=1)
+    ended = in_a_process("verify", "--json", cwd=copy)
+    assert (ended.status, ended.items[0]["sound"]) == (3, False)
+    assert "revenue:00001 debits_posted: expected 0, found 1" in ended.err
+    assert "accounts_differing 1" in ended.err
+
+
+def test_a_state_digest_that_was_noted_wrongly_ends_with_status_3(copy):
+    change_meta(copy / "ledger" / "payments.events-0", state_digest=bytes(16))
+    ended = in_a_process("verify", cwd=copy)
+    assert ended.status == 3
+    assert "their state digest is not" in ended.err
+
+
+def test_status_and_verification_tell_the_same_state_digest(peakledger):
+    told = peakledger("status", "--json").items[0]["state_digest"]
+    assert len(told) == 32
+    assert peakledger("verify", "--json").items[0]["state_digest"] == told
 
 
 def test_balances_are_made_anew_from_the_journal(copy):

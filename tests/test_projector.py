@@ -153,6 +153,6 @@ def test_balances_of_another_version_or_ledger_are_refused(tmp_path):
     edit_meta(tmp_path, ledger_id=b"another")
     with pytest.raises(ProjectionDamaged, match="another ledger"):
         make(tmp_path)
-    edit_meta(tmp_path, format_version=2)
-    with pytest.raises(FormatVersionMismatch, match="expected 1, found 2"):
+    edit_meta(tmp_path, format_version=3)
+    with pytest.raises(FormatVersionMismatch, match="expected 2, found 3"):
         make(tmp_path)

@@ -122,61 +122,69 @@ cdef class BalanceFile:
         cdef int code = LMDB.get(txn, self.meta, &key, &data)
         if code:
             return code
-        if data.size != sizeof(balance_meta):
-            return LMDB_CORRUPTED
-        memcpy(meta, data.data, sizeof(balance_meta))
-        return 0
+        memset(meta, 0, sizeof(balance_meta))
+        memcpy(meta, data.data, min(data.size, sizeof(balance_meta)))
+        # Of another version it may have another length; whoever trusts the balances looks at the version first.
+        return 0 if data.size == sizeof(balance_meta) or meta.format_version != BALANCE_FORMAT_VERSION else LMDB_CORRUPTED
 
-    cdef int read_records(self, void *txn, account_record *records, uint32_t count) noexcept nogil:
-        """Copy all ``count`` accounts to ``records``."""
-        cdef const account_block_header *header
-        cdef lmdb_value key, data
+    cdef int read_records(self, void *txn, account_record *records, uint32_t count, wide_uint *digest) noexcept nogil:
+        """Copy all ``count`` accounts to ``records``, and tell their state digest."""
+        cdef const account_record *block
         cdef void *cursor
         cdef uint32_t first = 0, size
         cdef int code = LMDB.cursor_open(txn, self.blocks, &cursor)
         if code:
             return code
-        while first < count:
+        digest[0] = 0
+        while not code and first < count:
             size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK)
-            code = LMDB.cursor_get(cursor, &key, &data, LMDB_NEXT)
-            if code:
-                break
-            header = <const account_block_header *>data.data
-            if data.size != BLOCK_BYTES or header.block * ACCOUNTS_PER_BLOCK != first or header.account_count != size:
-                code = LMDB_CORRUPTED
-                break
-            memcpy(&records[first], &header[1], size * sizeof(account_record))
-            if header.last_seq != greatest_seq(&records[first], size):
-                code = LMDB_CORRUPTED
-                break
+            code = next_block(cursor, first, size, &block)
+            if not code:
+                memcpy(&records[first], block, size * sizeof(account_record))
+                digest[0] += accounts_digest(&records[first], first, size)
             first += size
         LMDB.cursor_close(cursor)
-        return LMDB_CORRUPTED if code == LMDB_NOTFOUND else code
+        return code
 
-    cdef int check_slots(self, void *txn, const account_record *records, uint32_t count) noexcept nogil:
-        """Whether each account's id, and nothing else, leads to its slot."""
-        cdef uint64_t[2] id_bytes
-        cdef lmdb_value key, data
+    cdef int digest_blocks(self, void *txn, uint32_t count, wide_uint *digest, wide_uint *ids) noexcept nogil:
+        """Tell the state digest of all ``count`` accounts, and the digest of their ids in their slots, keeping none of them."""
+        cdef const account_record *block
         cdef void *cursor
-        cdef uint32_t found = 0, slot
+        cdef uint32_t first = 0, size, i
+        cdef int code = LMDB.cursor_open(txn, self.blocks, &cursor)
+        if code:
+            return code
+        digest[0] = ids[0] = 0
+        while not code and first < count:
+            size = min(count - first, <uint32_t>ACCOUNTS_PER_BLOCK)
+            code = next_block(cursor, first, size, &block)
+            if not code:
+                digest[0] += accounts_digest(block, first, size)
+                for i in range(size):
+                    ids[0] += id_digest(block[i].id_high, block[i].id_low, first + i)
+            first += size
+        LMDB.cursor_close(cursor)
+        return code
+
+    cdef int digest_slots(self, void *txn, wide_uint *ids) noexcept nogil:
+        """Tell the digest of the ids by the slots that they lead to: that of the blocks, if each leads to its account."""
+        cdef lmdb_value key, data
+        cdef const uint64_t *id_bytes
+        cdef void *cursor
         cdef int code = LMDB.cursor_open(txn, self.slots, &cursor)
         if code:
             return code
-        while True:
+        ids[0] = 0
+        while not code:
             code = LMDB.cursor_get(cursor, &key, &data, LMDB_NEXT)
-            if code:
-                break
-            slot = (<const account_slot_record *>data.data).slot if data.size == sizeof(account_slot_record) else NO_SLOT
-            if slot >= count or key.size != sizeof(id_bytes):
+            if not code and (key.size != 16 or data.size != sizeof(account_slot_record)):
                 code = LMDB_CORRUPTED
-                break
-            slot_key(records[slot].id_high, records[slot].id_low, id_bytes)
-            if memcmp(key.data, id_bytes, sizeof(id_bytes)):
-                code = LMDB_CORRUPTED
-                break
-            found += 1
+            if not code:
+                id_bytes = <const uint64_t *>key.data
+                ids[0] += id_digest(
+                    __builtin_bswap64(id_bytes[0]), __builtin_bswap64(id_bytes[1]), (<const account_slot_record *>data.data).slot)
         LMDB.cursor_close(cursor)
-        return 0 if code == LMDB_NOTFOUND and found == count else LMDB_CORRUPTED
+        return 0 if code == LMDB_NOTFOUND else code
 
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil:
         """Copy one account to ``record``. LMDB_NOTFOUND where there is none."""
@@ -207,6 +215,20 @@ cdef class BalanceFile:
             return LMDB_NOTFOUND
         memcpy(record, <const account_record *>&header[1] + place, sizeof(account_record))
         return 0
+
+
+cdef int next_block(void *cursor, uint32_t first_slot, uint32_t size, const account_record **records) noexcept nogil:
+    """Find the block with the ``size`` accounts from ``first_slot`` on, which must be the next one."""
+    cdef const account_block_header *header
+    cdef lmdb_value key, data
+    cdef int code = LMDB.cursor_get(cursor, &key, &data, LMDB_NEXT)
+    if code:
+        return LMDB_CORRUPTED if code == LMDB_NOTFOUND else code
+    header = <const account_block_header *>data.data
+    records[0] = <const account_record *>&header[1]
+    if data.size != BLOCK_BYTES or header.block * ACCOUNTS_PER_BLOCK != first_slot or header.account_count != size:
+        return LMDB_CORRUPTED
+    return 0 if header.last_seq == greatest_seq(records[0], size) else LMDB_CORRUPTED
 
 
 open_files = weakref.WeakValueDictionary()  # BalanceFile by device and inode: a generation is renamed while open

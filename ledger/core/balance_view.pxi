@@ -90,13 +90,36 @@ cdef class BalanceView:
             raise lmdb_failure(code, self.file.path)
         return PyBytes_FromStringAndSize(<const char *>&meta, sizeof(meta))
 
-    def records(self, *, bint check=False):
-        """Return the watermark and the ``account_record`` of every account by slot, as bytes, of one snapshot.
+    def digests(self):
+        """Return the bytes of ``balance_meta`` and the state digest of the accounts that the blocks hold, of one snapshot.
 
-        They are copied, so that a slow caller holds no snapshot: 64 bytes an account. With ``check`` the ids are also held
-        against the slots that they lead to.
+        Reads every block and every id; raises ProjectionDamaged also where an id leads to another slot than its account's.
         """
         cdef balance_meta meta
+        cdef wide_uint digest = 0, ids_of_blocks = 0, ids_of_slots = 0
+        cdef void *txn
+        cdef int code
+        self.begin(&txn)
+        with nogil:
+            code = self.file.read_meta(txn, &meta)
+            if not code:
+                code = self.file.digest_blocks(txn, meta.account_count, &digest, &ids_of_blocks)
+            if not code:
+                code = self.file.digest_slots(txn, &ids_of_slots)
+            self.file.end_read(txn)
+        if code:
+            raise lmdb_failure(code, self.file.path)
+        if ids_of_blocks != ids_of_slots:
+            raise ProjectionDamaged("An account id leads to another account", path=self.file.path, seq=meta.watermark_seq)
+        return PyBytes_FromStringAndSize(<const char *>&meta, sizeof(meta)), python_int(digest)
+
+    def records(self):
+        """Return the watermark and the ``account_record`` of every account by slot, as bytes, of one snapshot.
+
+        They are copied, so that a slow caller holds no snapshot: 64 bytes an account.
+        """
+        cdef balance_meta meta
+        cdef wide_uint digest
         cdef bytes data = b""
         cdef account_record *records
         cdef void *txn
@@ -111,9 +134,7 @@ cdef class BalanceView:
                 raise
             records = <account_record *>PyBytes_AS_STRING(data)
             with nogil:
-                code = self.file.read_records(txn, records, meta.account_count)
-                if not code and check:
-                    code = self.file.check_slots(txn, records, meta.account_count)
+                code = self.file.read_records(txn, records, meta.account_count, &digest)
                 self.file.end_read(txn)
         else:
             self.file.end_read(txn)

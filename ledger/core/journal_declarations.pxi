@@ -305,6 +305,7 @@ cdef class JournalVerifier:
     cdef size_t account_capacity
 
     cdef read_status check_next(self) noexcept nogil
+    cdef uint64_t last_seq(self) noexcept nogil
     cdef read_status wrong(self, damage_kind kind, uint64_t seq, uint64_t expected, uint64_t found) noexcept nogil
     cdef read_status check_counters(self, const frame_header *frame) noexcept nogil
     cdef read_status check_digests(self, const frame_header *frame) noexcept nogil

@@ -1,10 +1,6 @@
 # Memory and hashing that accounts and keys share. Owns nothing; uses mmap, huge pages where the system gives them, and prefetch.
 
 cdef extern from * nogil:
-    """
-    typedef unsigned __int128 wide_uint;
-    """
-    ctypedef unsigned long long wide_uint
     void prefetch "__builtin_prefetch"(const void *address, int write)
 
 

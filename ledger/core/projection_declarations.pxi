@@ -93,8 +93,9 @@ cdef class BalanceFile:
     cdef int begin_read(self, void **txn) noexcept nogil
     cdef void end_read(self, void *txn) noexcept nogil
     cdef int read_meta(self, void *txn, balance_meta *meta) noexcept nogil
-    cdef int read_records(self, void *txn, account_record *records, uint32_t count) noexcept nogil
-    cdef int check_slots(self, void *txn, const account_record *records, uint32_t count) noexcept nogil
+    cdef int read_records(self, void *txn, account_record *records, uint32_t count, wide_uint *digest) noexcept nogil
+    cdef int digest_blocks(self, void *txn, uint32_t count, wide_uint *digest, wide_uint *ids) noexcept nogil
+    cdef int digest_slots(self, void *txn, wide_uint *ids) noexcept nogil
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil
     cdef int read_slot(self, void *txn, uint32_t slot, account_record *record) noexcept nogil
 
@@ -115,8 +116,9 @@ cdef class Projector:
     cdef uint32_t capacity
     cdef size_t spare_bytes
     cdef size_t used_bytes        # of the file, after the last flush
-    cdef uint64_t *dirty          # one bit a block
-    cdef uint32_t dirty_count
+    cdef uint64_t *changed        # a word a block, a bit for each account that changed since the last flush
+    cdef uint32_t dirty_count     # blocks with one that changed
+    cdef wide_uint unchanged_digest  # of all accounts that did not
     cdef uint32_t slots_flushed   # the accounts whose ids stand in LMDB
     cdef balance_meta state       # as of the last frame applied; what the next flush writes
     cdef uint64_t flushed_seq     # read by other threads
@@ -138,6 +140,7 @@ cdef class Projector:
     cdef int apply_frame(self, const frame_header *header, const journal_entry *entries) noexcept nogil
     cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef void touch(self, uint32_t slot) noexcept nogil
+    cdef wide_uint changed_digest(self, uint32_t block) noexcept nogil
     cdef int require_file(self) except -1
     cdef int flush_changes(self) noexcept nogil
     cdef int make_room(self) noexcept nogil

@@ -79,13 +79,13 @@ cdef class Projector:
         self.capacity = capacity
         self.spare_bytes = spare_bytes
         self.records = <account_record *>reserve_memory(<size_t>capacity * sizeof(account_record))
-        self.dirty = <uint64_t *>reserve_memory((capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
-        if not self.records or not self.dirty:
+        self.changed = <uint64_t *>reserve_memory((capacity // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
+        if not self.records or not self.changed:
             raise MemoryError(f"no address space for {capacity} accounts")
         self.directory = Path(shard_directory) / "balances"
         self.directory_bytes = os.fsencode(self.directory)
         self.directory_path = self.directory_bytes
-        self.state.magic, self.state.format_version = BALANCE_MAGIC, FORMAT_VERSION
+        self.state.magic, self.state.format_version = BALANCE_MAGIC, BALANCE_FORMAT_VERSION
         self.state.epoch = epoch
         memcpy(self.state.ledger_id, <const char *>ledger_id, sizeof(self.state.ledger_id))
         boot_id = generations.boot_id()
@@ -94,8 +94,8 @@ cdef class Projector:
     def __dealloc__(self):
         if self.records:
             munmap(self.records, <size_t>self.capacity * sizeof(account_record))
-        if self.dirty:
-            munmap(self.dirty, (self.capacity // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        if self.changed:
+            munmap(self.changed, (self.capacity // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
 
     # --- Opening --------------------------------------------------------------------------------------------------------
 
@@ -123,6 +123,7 @@ cdef class Projector:
 
     def _fill(self):
         cdef balance_meta meta
+        cdef wide_uint digest
         cdef void *txn
         cdef int code = self.file.begin_read(&txn)
         if code:
@@ -133,8 +134,8 @@ cdef class Projector:
                 raise lmdb_failure(code, self.file.path)
             self.check_trust(&meta)
             with nogil:
-                code = self.file.read_records(txn, self.records, meta.account_count)
-                if not code and not conserved(self.records, meta.account_count):
+                code = self.file.read_records(txn, self.records, meta.account_count, &digest)
+                if not code and memcmp(&digest, meta.state_digest, sizeof(digest)):
                     code = LMDB_CORRUPTED
             if code:
                 raise lmdb_failure(code, self.file.path)
@@ -144,15 +145,17 @@ cdef class Projector:
         memcpy(meta.boot_id, self.state.boot_id, sizeof(meta.boot_id))
         was_clean = bool(meta.clean)
         meta.clean = 0
+        self.unchanged_digest = digest
         self.state = meta
         self.count = meta.account_count
         return was_clean
 
     cdef int check_trust(self, const balance_meta *meta) except -1:
         path = str(self.file.path)
-        if meta.magic != BALANCE_MAGIC or meta.format_version != FORMAT_VERSION:
+        if meta.magic != BALANCE_MAGIC or meta.format_version != BALANCE_FORMAT_VERSION:
             raise FormatVersionMismatch(
-                "The balances were written by another version", path=path, expected=FORMAT_VERSION, found=meta.format_version
+                "The balances were written by another version", path=path,
+                expected=BALANCE_FORMAT_VERSION, found=meta.format_version,
             )
         if memcmp(meta.ledger_id, self.state.ledger_id, sizeof(meta.ledger_id)):
             raise ProjectionDamaged("The balances belong to another ledger", path=path, seq=meta.watermark_seq)
@@ -254,23 +257,37 @@ cdef class Projector:
             return PROJECTOR_ENTRY_UNKNOWN
         if not entry_fits(entry, self.count) or (entry.kind == ENTRY_KIND_OPEN_ACCOUNT and self.count == self.capacity):
             return PROJECTOR_SLOT_UNKNOWN
-        apply_entry_to_accounts(self.records, entry, seq)
-        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
-            self.count += 1
-            if entry.reference_seq != 0:
-                self.touch(<uint32_t>entry.reference_seq - 1)
         if entry.kind != ENTRY_KIND_CLOCK:
             self.touch(entry.debit_slot)
         if has_two_accounts(entry):
             self.touch(entry.credit_slot)
+        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+            if entry.reference_seq != 0:
+                self.touch(<uint32_t>entry.reference_seq - 1)
+            self.count += 1
+        apply_entry_to_accounts(self.records, entry, seq)
         return 0
 
     cdef void touch(self, uint32_t slot) noexcept nogil:
+        """Note that an account is about to change, or to open."""
         cdef uint32_t block = slot // ACCOUNTS_PER_BLOCK
-        cdef uint64_t bit = <uint64_t>1 << (block & 63)
-        if not self.dirty[block >> 6] & bit:
-            self.dirty[block >> 6] |= bit
-            self.dirty_count += 1
+        cdef uint64_t bit = <uint64_t>1 << slot % ACCOUNTS_PER_BLOCK
+        if not self.changed[block] & bit:
+            self.dirty_count += self.changed[block] == 0
+            self.changed[block] |= bit
+            if slot < self.count:
+                self.unchanged_digest -= account_digest(&self.records[slot], slot)
+
+    cdef wide_uint changed_digest(self, uint32_t block) noexcept nogil:
+        """The digest of the accounts in a block that changed since the last flush."""
+        cdef wide_uint digest = 0
+        cdef uint64_t bits = self.changed[block]
+        cdef uint32_t slot
+        while bits:
+            slot = block * ACCOUNTS_PER_BLOCK + count_trailing_zeros(bits)
+            digest += account_digest(&self.records[slot], slot)
+            bits &= bits - 1
+        return digest
 
     # --- Flushing -------------------------------------------------------------------------------------------------------
 
@@ -306,8 +323,9 @@ cdef class Projector:
             if code != ENOSPC:
                 self.failure = code
             return code
-        memset(self.dirty, 0, (self.count // ACCOUNTS_PER_BLOCK // 64 + 1) * sizeof(uint64_t))
+        memset(self.changed, 0, (self.count // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
         self.dirty_count = 0
+        memcpy(&self.unchanged_digest, self.state.state_digest, sizeof(self.unchanged_digest))
         self.slots_flushed = self.count
         self.flush_count += 1
         LMDB.env_info(self.file.env, &info)
@@ -363,17 +381,17 @@ cdef class Projector:
         return code
 
     cdef int put_blocks(self, void *txn) noexcept nogil:
-        cdef uint32_t word, block
-        cdef uint64_t bits
+        """Write the blocks with a changed account, and note the state digest that goes with them."""
+        cdef wide_uint digest = self.unchanged_digest
+        cdef uint32_t block
         cdef int code
-        for word in range(self.count // ACCOUNTS_PER_BLOCK // 64 + 1):
-            bits = self.dirty[word]
-            while bits:
-                block = word * 64 + count_trailing_zeros(bits)
-                bits &= bits - 1
+        for block in range(self.count // ACCOUNTS_PER_BLOCK + 1):
+            if self.changed[block]:
                 code = put_block(self.file, txn, block, self.records, self.count)
                 if code:
                     return code
+                digest += self.changed_digest(block)  # behind put_block, which has fetched the accounts
+        memcpy(self.state.state_digest, &digest, sizeof(digest))
         return 0
 
     cdef int put_meta(self, void *txn) noexcept nogil:
@@ -569,13 +587,3 @@ cdef class Projector:
                     self.raise_failure(code)
         finally:
             self.file = None
-
-
-cdef bint conserved(const account_record *records, uint32_t count) noexcept nogil:
-    """Whether debits equal credits over all accounts (modulo 2^64, which no single flipped bit escapes)."""
-    cdef uint64_t posted = 0, pending = 0
-    cdef uint32_t i
-    for i in range(count):
-        posted += records[i].debits_posted - records[i].credits_posted
-        pending += records[i].debits_pending - records[i].credits_pending
-    return posted == 0 and pending == 0

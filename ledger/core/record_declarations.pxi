@@ -162,6 +162,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t events_refused
         uint32_t account_count
         uint32_t clean
+        uint8_t state_digest[16]
         char boot_id[40]
 
     ctypedef struct key_slot:
@@ -240,6 +241,7 @@ cdef extern from "ledger/record_layout.h" nogil:
 
     enum:
         FORMAT_VERSION
+        BALANCE_FORMAT_VERSION
         PACKED_EVENT_VERSION
         EVENT_TYPE_BILL
         EVENT_TYPE_PAYMENT

@@ -154,15 +154,21 @@ cdef class JournalVerifier:
         self.reader.status = found
         return found
 
-    def check_some(self, uint64_t byte_count) -> bool:
-        """Check frames until ``byte_count`` more bytes are read; ``False`` when all are. Raises ``JournalDamaged``."""
+    cdef uint64_t last_seq(self) noexcept nogil:
+        return self.before.first_seq + self.before.entry_count - 1 if self.before.frame_number else 0
+
+    def check_some(self, uint64_t byte_count, uint64_t up_to_seq=UINT64_MAX) -> bool:
+        """Check frames until ``byte_count`` more bytes are read. ``False`` when all are checked, or all up to ``up_to_seq``.
+
+        Raises ``JournalDamaged``.
+        """
         cdef uint64_t until = self.reader.bytes_read + byte_count
         cdef read_status found = READ_OK
         with nogil:
-            while found == READ_OK and self.reader.bytes_read < until:
+            while found == READ_OK and self.reader.bytes_read < until and self.last_seq() < up_to_seq:
                 found = self.check_next()
         self.reader.raise_status()
-        return found == READ_OK
+        return found == READ_OK and self.last_seq() < up_to_seq
 
     def trial_balance(self) -> tuple[int, int]:
         """Return the sums of the debits and of the credits of all accounts, posted and pending, in fen."""
@@ -174,8 +180,15 @@ cdef class JournalVerifier:
             debits += self.accounts[slot].debits_pending
             credits += self.accounts[slot].credits_posted
             credits += self.accounts[slot].credits_pending
-        return (
-            int(<uint64_t>(debits >> 64)) << 64 | <uint64_t>debits, int(<uint64_t>(credits >> 64)) << 64 | <uint64_t>credits)
+        return python_int(debits), python_int(credits)
+
+    def state_digest(self) -> int:
+        """Return the state digest of the accounts as they are behind the last frame checked."""
+        return python_int(accounts_digest(self.accounts, 0, <uint32_t>self.account_count))
+
+    @property
+    def bytes_read(self) -> int:
+        return self.reader.bytes_read
 
     @property
     def last_frame(self) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from ledger._core import BalanceView
 from ledger.account_ids import format_account, parse_account
 from ledger.errors import FormatVersionMismatch, LedgerNotFound, ProjectionDamaged
-from ledger.layouts import BALANCE_META, FORMAT_VERSION
+from ledger.layouts import BALANCE_FORMAT_VERSION, BALANCE_META
 from ledger.projections import generations
 
 _LOOK_FOR_GENERATION_S = 0.02
@@ -40,7 +40,10 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Watermark(msgspec.Struct, frozen=True):
-    """How far a projection is: every entry up to ``seq`` is in it, of frames up to ``frame``; and the ledger as of that frame."""
+    """How far a projection is: every entry up to ``seq`` is in it, of frames up to ``frame``; and the ledger as of that frame.
+
+    ``state_digest`` is over all accounts, 32 hexadecimal digits: two ledgers that agree up to ``seq`` have the same.
+    """
 
     seq: int
     frame: int
@@ -51,6 +54,7 @@ class Watermark(msgspec.Struct, frozen=True):
     events_existing: int
     events_refused: int
     account_count: int
+    state_digest: str
 
 
 class BalanceReader:
@@ -130,7 +134,8 @@ class BalanceReader:
         return Watermark(
             seq=fields["watermark_seq"],
             frame=fields["watermark_frame"],
-            **{name: fields[name] for name in Watermark.__struct_fields__[2:]},
+            **{name: fields[name] for name in Watermark.__struct_fields__[2:-1]},
+            state_digest=f"{int.from_bytes(fields['state_digest'], 'little'):032x}",
         )
 
     def wait_for(self, seq: int, timeout_s: float) -> bool:
@@ -161,11 +166,12 @@ class ShardedBalances:
 
 def _check_trust(generation: Path, view: BalanceView) -> None:
     meta = BALANCE_META.unpack(view.meta())
-    if meta["format_version"] != FORMAT_VERSION:
+    if meta["format_version"] != BALANCE_FORMAT_VERSION:
         raise FormatVersionMismatch(
             "The balances were written by another version",
+            hint="The next start of an engine makes them anew",
             path=generation,
-            expected=FORMAT_VERSION,
+            expected=BALANCE_FORMAT_VERSION,
             found=meta["format_version"],
         )
     if not meta["clean"] and meta["boot_id"].rstrip(b"\0") != generations.boot_id():

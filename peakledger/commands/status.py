@@ -6,25 +6,28 @@ from typing import Any
 from ledger.errors import LedgerNotFound
 from ledger.journal import FrameHeader, find_end, read_parameters
 from ledger.ownership import Owner, read_owner
-from ledger.projections.balances import BalanceReader
+from ledger.projections.balances import BalanceReader, Watermark
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
 from peakledger.display import show
 from streams.outcomes import POSITION_FILE, read_position
 
+HIDDEN = ["source", "pid", "host", "epoch", "frame", "outcomes_next_frame", "state_digest"]  # from the table, not from the JSON
+
 
 def status(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
     """Show where each shard stands: what its journal holds, how far the balances and the outcomes are, and who writes it."""
     settings = config.load({"data": data}, config=config_file)
     items = [_item(path) for path in shard_directories(settings.data)]
-    show("status", items, as_json=as_json, hide=["source", "pid", "host", "epoch", "frame", "outcomes_next_frame"])
+    show("status", items, as_json=as_json, hide=HIDDEN)
 
 
 def _item(directory: Path) -> dict[str, Any]:
     end = find_end(directory / "journal")
     last = FrameHeader.unpack(end.last_frame) if end and end.last_frame else None
     owner = read_owner(directory)
+    watermark = _watermark(directory)
     return {
         "shard": directory.name,
         "source": read_parameters(directory).source,
@@ -38,7 +41,8 @@ def _item(directory: Path) -> dict[str, Any]:
         "events_refused": last.events_refused if last else 0,
         "next_offset": last.next_offset if last else 0,
         "durable_seq": last.last_seq if last else 0,
-        "watermark_seq": _watermark_seq(directory),
+        "watermark_seq": watermark.seq if watermark else 0,
+        "state_digest": watermark.state_digest if watermark else "",
         "frame": last.frame_number if last else 0,
         "outcomes_next_frame": read_position(directory / POSITION_FILE),
         "ledger_time_ms": last.ledger_time_ms if last else 0,
@@ -46,11 +50,11 @@ def _item(directory: Path) -> dict[str, Any]:
     }
 
 
-def _watermark_seq(directory: Path) -> int:
+def _watermark(directory: Path) -> Watermark | None:
     try:
-        return BalanceReader(directory).watermark.seq
+        return BalanceReader(directory).watermark
     except LedgerNotFound:
-        return 0
+        return None
 
 
 def _is_running(directory: Path, owner: Owner) -> bool:

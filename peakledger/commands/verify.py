@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import PeakledgerError, ProjectionDamaged
+from ledger.projections.comparison import StoredState, compare_with_journal, stored_state
 from ledger.projections.quarantine import rebuild_quarantine
-from ledger.projections.rebuild import compare_with_journal, rebuild_balances
+from ledger.projections.rebuild import rebuild_balances
 from ledger.verify import VerifyReport, verify_journal
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
 from peakledger.display import console, error_console, show, step_progress
 
+REBUILD_HINT = "Make them anew: peakledger rebuild"
+
 
 def verify(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
-    """Read the whole journal of every shard, check all checksums and digests, and hold the balances against a replay.
+    """Read the whole journal of every shard, check all checksums and digests, and hold the balances against it by state digest.
 
-    An engine may run meanwhile. Damage is told with its segment, seq and byte offset, and ends with status 3. A torn tail, as a
-    kill leaves it, is no damage: the next start cuts it.
+    An engine may run meanwhile. Damage is told with its segment, seq and byte offset, and ends with status 3; so do balances that
+    are not those of the journal, told by account and field. A torn tail, as a kill leaves it, is no damage: the next start cuts
+    it.
     """
     settings = config.load({"data": data}, config=config_file)
     items: list[dict[str, Any]] = []
@@ -32,7 +36,7 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
             item["sound"] = False
             errors.append(error)
         items.append(item)
-    show("verification", items, as_json=as_json)
+    show("verification", items, as_json=as_json, hide=["state_digest"])
     for other in errors[:-1]:
         error_console.print(f"peakledger: {other}", markup=False)
     if errors:
@@ -43,18 +47,62 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
 
 def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
     """Check one shard, and add to ``item`` what was found. Raises what is wrong."""
+    stored = _stored(directory)
+    seq = None if isinstance(stored, PeakledgerError) else stored.seq
     with _told(f"journal of {directory.name}") as progress:
-        item |= _journal_item(verify_journal(directory, progress))
-    with _told(f"balances of {directory.name}") as progress:
-        comparison = compare_with_journal(directory, progress)
-    item["balances_seq"] = comparison.seq
-    if not comparison.agrees:
+        report = verify_journal(directory, progress, state_digest_at=seq)
+    item |= _journal_item(report)
+    if isinstance(stored, PeakledgerError):
+        raise stored
+    item |= {"balances_seq": stored.seq, "state_digest": f"{stored.found_digest:032x}"}
+    if report.state_digest is None:
         raise ProjectionDamaged(
-            f"The balances of {directory.name} differ from the journal",
-            hint="Make them anew: peakledger rebuild",
-            account=comparison.account,
-            seq=comparison.seq,
+            "The balances hold more than the journal",
+            hint=REBUILD_HINT,
+            path=stored.path,
+            expected=report.entries,
+            found=stored.seq,
         )
+    if stored.found_digest != report.state_digest:
+        _name_differences(directory)
+    if stored.noted_digest != report.state_digest:
+        raise ProjectionDamaged(
+            "The accounts are those of the journal, but their state digest is not",
+            hint=REBUILD_HINT,
+            path=stored.path,
+            seq=stored.seq,
+            expected=f"{report.state_digest:032x}",
+            found=f"{stored.noted_digest:032x}",
+        )
+
+
+def _stored(directory: Path) -> StoredState | PeakledgerError:
+    """Return what the balances hold, or why they cannot be read: damage in the journal is to be told before that."""
+    try:
+        return stored_state(directory)
+    except PeakledgerError as error:
+        return error
+
+
+def _name_differences(directory: Path) -> None:
+    """Find and name the accounts that are not what the journal makes them; raise ProjectionDamaged with the first of them."""
+    with _told(f"accounts of {directory.name}") as progress:
+        comparison = compare_with_journal(directory, progress)
+    if comparison.agrees:
+        raise ProjectionDamaged("Balances differed from the journal; they agree by now", hint=REBUILD_HINT, seq=comparison.seq)
+    for difference in comparison.differences:
+        error_console.print(f"peakledger: {directory.name}: {difference}", markup=False)
+    first = comparison.differences[0]
+    raise ProjectionDamaged(
+        f"The balances of {directory.name} differ from the journal",
+        hint=REBUILD_HINT,
+        account=first.account,
+        field=first.field,
+        expected=first.expected,
+        found=first.found,
+        accounts_differing=comparison.accounts_differing,
+        seq=comparison.seq,
+    )
 
 
 def _journal_item(report: VerifyReport) -> dict[str, Any]:

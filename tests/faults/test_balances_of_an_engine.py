@@ -12,7 +12,7 @@ from ledger.errors import ProjectionDamaged
 from ledger.layouts import BALANCE_META
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
-from ledger.projections.rebuild import compare_with_journal
+from ledger.projections.comparison import compare_with_journal
 
 WORKLOAD = Workload(seed=3, events=2000, households=150, duplicates=0.05, refused=0.02)
 
