@@ -16,10 +16,7 @@ from bench.results import RESULTS, Results, load_results
 from bench.suites import core, growth, kafka, latency, postgresql, projection, read, start, statement
 from bench.workload import Workload
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Measure this machine. Every run leaves all its repetitions as JSON; docs/benchmarks.md says how to read it.",
-)
+app = typer.Typer(no_args_is_help=True)
 progress = Console(stderr=True, highlight=False)
 output = Console(highlight=False, soft_wrap=True)
 

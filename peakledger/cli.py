@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from bench.cli import app as bench_app
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
 from peakledger.commands import (
@@ -71,7 +71,34 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
 app.add_typer(outlets.app, name="outlets")
 app.add_typer(schema.app, name="schema")
-app.add_typer(bench_app, name="bench")
+
+
+class _BenchGroup(TyperGroup):
+    """The commands of ``bench.cli``, which are loaded when they are first looked at: no other command waits for the suites."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        del self.commands  # set just now, to none
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "commands":
+            raise AttributeError(name)
+        from bench.cli import app as bench_app
+
+        group = typer.main.get_command(bench_app)
+        assert isinstance(group, TyperGroup)
+        self.commands = group.commands
+        return self.commands
+
+
+app.add_typer(
+    typer.Typer(
+        cls=_BenchGroup,
+        no_args_is_help=True,
+        help="Measure this machine. Every run leaves all its repetitions as JSON; docs/benchmarks.md says how to read it.",
+    ),
+    name="bench",
+)
 
 
 def _print_version(wanted: bool) -> None:

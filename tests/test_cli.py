@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from ledger.events import Bill, Payment, encode_json
 from peakledger import cli
@@ -290,3 +291,14 @@ def test_every_command_has_help(peakledger, words):
 
 def test_the_version_is_printed(peakledger):
     assert peakledger("--version").out.startswith("peakledger 0.")
+
+
+def test_no_command_waits_for_the_benchmarks_to_be_loaded():
+    check = "import sys; from peakledger.cli import app; sys.exit('bench.cli' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_the_benchmarks_are_among_the_commands():
+    assert "bench" in CliRunner().invoke(cli.app, ["--help"]).output
+    assert "projection" in CliRunner().invoke(cli.app, ["bench", "--help"]).output
+    assert "Did you mean 'core'" in CliRunner().invoke(cli.app, ["bench", "cor"]).output
