@@ -511,6 +511,10 @@ cdef uint16_t settle_leg(
 
 include "core/projection_declarations.pxi"
 
+# --- core/account_walk.pxi ----------------------------------------------------------------------------------------------
+
+include "core/history_declarations.pxi"
+
 # --- core/recovery.pxi --------------------------------------------------------------------------------------------------
 
 

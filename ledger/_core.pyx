@@ -1,7 +1,8 @@
 """The engine: one extension module, its parts in the order in which an event passes them."""
 
+from cpython.exc cimport PyErr_CheckSignals  # no-cython-lint
 from libc.errno cimport EEXIST, EFBIG, EINTR, EINVAL, EIO, ENOENT, ENOMEM, ENOSPC, errno  # no-cython-lint
-from libc.stdint cimport UINT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
+from libc.stdint cimport INT64_MAX, INT64_MIN, UINT16_MAX, UINT64_MAX, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t  # no-cython-lint: used by the parts
 from libc.stdio cimport rename, snprintf  # no-cython-lint
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc  # no-cython-lint
 from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
@@ -65,6 +66,7 @@ include "core/accounts.pxi"
 include "core/keys.pxi"
 include "core/key_files.pxi"
 include "core/entries.pxi"
+include "core/account_walk.pxi"
 include "core/holds.pxi"
 include "core/limits.pxi"
 include "core/transfers.pxi"

@@ -1,7 +1,8 @@
 """What commands print: a table for people, or one JSON document for programs.
 
-The document is ``{"kind": KIND, "items": [{...}, ...]}`` for every command. Amounts are integers in fen, times are milliseconds
-since 1970 in UTC, dates are YYYY-MM-DD. A table shows amounts in yuan and times as text instead.
+The document is ``{"kind": KIND, "items": [{...}, ...]}`` for every command; some tell more of the whole beside. Amounts are
+integers in fen, times are milliseconds since 1970 in UTC, dates are YYYY-MM-DD. A table shows amounts in yuan and times as text
+instead.
 """
 
 import sys
@@ -31,13 +32,16 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH
 error_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def show(kind: str, items: Sequence[Item], *, as_json: bool, hide: Collection[str] = (), empty: str = "") -> None:
+def show(
+    kind: str, items: Sequence[Item], *, as_json: bool, hide: Collection[str] = (), empty: str = "", more: Item | None = None
+) -> None:
     """Print ``items`` as a table of their keys, or as the one JSON document.
 
-    The table leaves the keys in ``hide`` out. ``empty`` is said for people when there are no items.
+    The table leaves the keys in ``hide`` out. ``empty`` is said for people when there are no items. ``more`` is what the document
+    tells of the items as a whole, beside them.
     """
     if as_json:
-        sys.stdout.write(msgspec.json.encode({"kind": kind, "items": items}).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode({"kind": kind, "items": items} | dict(more or {})).decode() + "\n")
     elif items:
         console.print(_table([{key: value for key, value in item.items() if key not in hide} for item in items]))
     elif empty:

@@ -188,17 +188,25 @@ cdef class BalanceFile:
 
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil:
         """Copy one account to ``record``. LMDB_NOTFOUND where there is none."""
+        cdef uint32_t slot
+        cdef int code = self.find_slot(txn, id_high, id_low, &slot)
+        if code:
+            return code
+        code = self.read_slot(txn, slot, record)
+        return LMDB_CORRUPTED if code or record.id_high != id_high or record.id_low != id_low else 0
+
+    cdef int find_slot(self, void *txn, uint64_t id_high, uint64_t id_low, uint32_t *slot) noexcept nogil:
+        """Find the slot of an account. LMDB_NOTFOUND where there is none."""
         cdef uint64_t[2] id_bytes
         cdef lmdb_value data, key = lmdb_value(sizeof(id_bytes), &id_bytes[0])
         cdef int code
         slot_key(id_high, id_low, id_bytes)
         code = LMDB.get(txn, self.slots, &key, &data)
-        if code:
-            return code
-        if data.size != sizeof(account_slot_record):
-            return LMDB_CORRUPTED
-        code = self.read_slot(txn, (<const account_slot_record *>data.data).slot, record)
-        return LMDB_CORRUPTED if code or record.id_high != id_high or record.id_low != id_low else 0
+        if code == 0 and data.size != sizeof(account_slot_record):
+            code = LMDB_CORRUPTED
+        if code == 0:
+            slot[0] = (<const account_slot_record *>data.data).slot
+        return code
 
     cdef int read_slot(self, void *txn, uint32_t slot, account_record *record) noexcept nogil:
         """Copy the account in a slot to ``record``. LMDB_NOTFOUND where none is in it."""

@@ -36,6 +36,20 @@ cdef class BalanceView:
             raise lmdb_failure(code, self.file.path)
         return balance_tuple(&record)
 
+    def slot_of(self, object account_id):
+        """Return the slot of a 128-bit account id, or None. It is the same in every snapshot."""
+        cdef uint32_t slot
+        cdef void *txn
+        cdef int code
+        self.begin(&txn)
+        code = self.file.find_slot(txn, account_id >> 64, account_id & 0xFFFFFFFFFFFFFFFF, &slot)
+        self.file.end_read(txn)
+        if code == LMDB_NOTFOUND:
+            return None
+        if code:
+            raise lmdb_failure(code, self.file.path)
+        return slot
+
     def get_many(self, list account_ids):
         """Return the watermark, and a balance or None for each id, of one snapshot."""
         cdef account_record record

@@ -208,28 +208,28 @@ cdef class EntryReader:
 
     cdef read_status copy_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil:
         # READ_END: there is no such entry in the files yet. Sets what raise_status() of frames tells otherwise.
-        cdef segment_places *segment
         cdef read_status found = READ_OK
         if seq == 0:
             return READ_END
         if self.segment_count == 0 or not self.segment_of(seq).is_complete:
             found = self.add_segments()
-        if found != READ_OK:
-            self.frames.status = found
-            return found
-        segment = self.segment_of(seq)
-        if not segment.is_complete and segment.next_seq <= seq:
-            found = self.find_places(segment, segment - self.segments + 1, seq)
         if found == READ_OK:
-            found = self.read_place(segment, seq, entry)
+            found = self.copy_known_entry(seq, entry)
         self.frames.status = found
         return found
 
-    cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil:
+    cdef read_status copy_known_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil:
+        # Of a segment that add_segments() has seen: it spares who reads many entries a look for new ones at each.
+        cdef segment_places *segment = self.segment_of(seq)
+        cdef read_status found = READ_OK
+        if not segment.is_complete and segment.next_seq <= seq:
+            found = self.find_places(segment, segment - self.segments + 1, seq)
+        return self.read_place(segment, seq, entry) if found == READ_OK else found
+
+    cdef uint64_t byte_offset_of(self, const segment_places *segment, uint64_t seq) noexcept nogil:
+        # 0: the segment has no such entry, as far as is known.
         cdef size_t low = 0, high = segment.count, middle
         cdef uint64_t byte_offset
-        cdef ssize_t count
-        cdef int fd
         while high - low > 1:
             middle = (low + high) // 2
             if segment.places[middle].first_seq <= seq:
@@ -237,10 +237,24 @@ cdef class EntryReader:
             else:
                 high = middle
         if segment.count == 0 or seq < segment.places[low].first_seq or (not segment.is_complete and seq >= segment.next_seq):
-            return READ_END
+            return 0
         byte_offset = segment.places[low].byte_offset + sizeof(frame_header)
         byte_offset += (seq - segment.places[low].first_seq) * sizeof(journal_entry)
-        if segment.end and byte_offset >= segment.end:
+        return 0 if segment.end and byte_offset >= segment.end else byte_offset
+
+    cdef read_status damaged_entry(self, damage_kind kind, uint64_t seq, uint64_t expected, uint64_t found) noexcept nogil:
+        # For who reads entries and finds that one is not what it must be.
+        cdef const segment_places *segment = self.segment_of(seq)
+        self.frames.damage.segment = segment - self.segments + 1
+        self.frames.damage.seq = seq
+        self.frames.damage.byte_offset = self.byte_offset_of(segment, seq)
+        return damaged(&self.frames.damage, kind, expected, found)
+
+    cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil:
+        cdef uint64_t byte_offset = self.byte_offset_of(segment, seq)
+        cdef ssize_t count
+        cdef int fd
+        if byte_offset == 0:
             return READ_END
         fd = self.segment_fd(segment - self.segments + 1)
         if fd < 0:

@@ -202,6 +202,9 @@ cdef enum damage_kind:
     DAMAGE_SLOT
     DAMAGE_LINK
     DAMAGE_OVERFLOW
+    # What only following an account's entries finds.
+    DAMAGE_ENTRY_MISSING
+    DAMAGE_OTHER_ACCOUNT
 
 cdef struct damage_report:
     damage_kind kind
@@ -281,11 +284,15 @@ cdef class EntryReader:
 
     # READ_OK, READ_END (no such entry in the files yet), or what raise_status() of frames raises.
     cdef read_status copy_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
+    # The same, of the segments that add_segments() has seen.
+    cdef read_status copy_known_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
+    cdef read_status damaged_entry(self, damage_kind kind, uint64_t seq, uint64_t expected, uint64_t found) noexcept nogil
     cdef const char *folder_path(self) noexcept nogil
     cdef read_status add_segments(self) noexcept nogil
     cdef segment_places *segment_of(self, uint64_t seq) noexcept nogil
     cdef read_status find_places(self, segment_places *segment, uint64_t number, uint64_t seq) noexcept nogil
     cdef int segment_fd(self, uint64_t number) noexcept nogil
+    cdef uint64_t byte_offset_of(self, const segment_places *segment, uint64_t seq) noexcept nogil
     cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil
 
 cdef class Frame:

@@ -445,4 +445,6 @@ _DAMAGE_MESSAGES = {
     DAMAGE_SLOT: "an entry names an account that it cannot name",
     DAMAGE_LINK: "an entry does not name the entry before it of one of its accounts",
     DAMAGE_OVERFLOW: "an entry moves more than an account can hold",
+    DAMAGE_ENTRY_MISSING: "an entry that an account names is missing",
+    DAMAGE_OTHER_ACCOUNT: "an account names an entry of other accounts",
 }

@@ -96,6 +96,7 @@ cdef class BalanceFile:
     cdef int read_records(self, void *txn, account_record *records, uint32_t count, wide_uint *digest) noexcept nogil
     cdef int digest_blocks(self, void *txn, uint32_t count, wide_uint *digest, wide_uint *ids) noexcept nogil
     cdef int digest_slots(self, void *txn, wide_uint *ids) noexcept nogil
+    cdef int find_slot(self, void *txn, uint64_t id_high, uint64_t id_low, uint32_t *slot) noexcept nogil
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil
     cdef int read_slot(self, void *txn, uint32_t slot, account_record *record) noexcept nogil
 

@@ -122,6 +122,11 @@ class BalanceReader:
         """Return the account in each slot, as entries name them, or None where none is in it yet."""
         return [None if id_ is None else format_account(id_) for id_ in self._current_view().accounts_in(list(slots))]
 
+    def slot_of(self, account: str | int) -> int | None:
+        """Return the slot by which entries name an account, or None where it never opened. It never changes."""
+        slot: int | None = self._current_view().slot_of(_name(account)[0])
+        return slot
+
     def items(self) -> Iterator[Balance]:
         """Yield every account in order of opening, as of one and the same seq. Takes 64 bytes of memory an account meanwhile."""
         _, records = self._current_view().records()

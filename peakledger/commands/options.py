@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.account_ids import parse_account
+from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import PeakledgerError, SourceUnavailable
 from peakledger import config
 
@@ -60,6 +61,14 @@ def check_account(account: str) -> str:
 def check_accounts(accounts: list[str]) -> list[str]:
     """``check_account`` of each."""
     return [check_account(account) for account in accounts]
+
+
+def find_channel(text: str) -> Channel:
+    """Return the channel of a name or a code; a text that is neither is an error of usage."""
+    for channel in BUILT_IN_CHANNELS:
+        if text in {channel.name, str(channel.code)}:
+            return channel
+    raise typer.BadParameter(f"{text!r} is no channel; peakledger channels list shows them", param_hint="CHANNEL")
 
 
 @contextmanager

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import NotFound
 from ledger.event_search import FoundOutcome, find_outcomes
 from peakledger import config
-from peakledger.commands.options import Config, Data, Json
+from peakledger.commands.options import Config, Data, Json, find_channel
 from peakledger.commands.shards import shard_directories
 from peakledger.display import show
 
@@ -28,7 +27,7 @@ def outcome(
     Searches the whole journal. Ends with status 6 where no such event came.
     """
     settings = config.load({"data": data}, config=config_file)
-    known = _channel(channel)
+    known = find_channel(channel)
     day = business_date.date()
     items = [
         _item(path.name, found) for path in shard_directories(settings.data) for found in find_outcomes(path, known, day, serial)
@@ -49,10 +48,3 @@ def _item(shard: str, found: FoundOutcome) -> dict[str, Any]:
         "event_time_ms": found.time_ms,
         "meaning": found.code.sentence,
     }
-
-
-def _channel(text: str) -> Channel:
-    for channel in BUILT_IN_CHANNELS:
-        if text in {channel.name, str(channel.code)}:
-            return channel
-    raise typer.BadParameter(f"{text!r} is no channel; peakledger channels list shows them", param_hint="CHANNEL")

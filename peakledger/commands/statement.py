@@ -1,26 +1,27 @@
 """``peakledger statement``: what moved an account, line by line."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from ledger._core import EntryReader
+from ledger.account_ids import format_account, parse_account
 from ledger.channels import BUILT_IN_CHANNELS
-from ledger.errors import JournalDamaged, NotFound
+from ledger.errors import ConfigurationError, NotFound
 from ledger.event_fields import format_serial
-from ledger.layouts import JOURNAL_ENTRY, EntryCode, EntryKind
-from ledger.projections.balances import Balance, BalanceReader, ShardedBalances
-from ledger.statements import StatementHead, StatementLine, statement
+from ledger.history import History, shard_histories
+from ledger.layouts import NO_SLOT, EntryCode, EntryKind
+from ledger.statement_cursors import decode_cursor, encode_cursor
+from ledger.statements import EVERYTHING, Cursor, Filter, StatementLine
 from peakledger import config
-from peakledger.commands.options import Config, Data, Json, check_account
+from peakledger.commands.moments import Explain, cost_sentence, reading_cost
+from peakledger.commands.options import Config, Data, Json, check_account, find_channel
+from peakledger.commands.ranges import parse_day, parse_range, parse_seq, parse_time_ms
 from peakledger.display import console, format_yuan, show
 
 _NAMES = {code.value: code.name for code in (EntryCode.bill, EntryCode.payment)}
 _CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
+_HIDDEN = ["offset", "code", "pending_fen", "ledger_time_ms", "value_date"]
 
 
 def show_statement(
@@ -28,8 +29,18 @@ def show_statement(
     account: Annotated[
         str, typer.Argument(metavar="ACCOUNT", help="Number of a household, or KIND:NUMBER", callback=check_account)
     ],
-    limit: Annotated[int, typer.Option(min=1, help="Lines to show of each shard")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Lines to show of each shard")] = 20,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Show the oldest lines, from the first on")] = False,
+    cursor: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on behind the page that gave this cursor")] = None,
+    code: Annotated[str | None, typer.Option(metavar="CODE", help="Only lines of this code: bill, payment, or a number")] = None,
+    channel: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Only lines of this channel, by name or code")] = None,
+    value_date: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only lines of these value dates")] = None,
+    counter_account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="Only lines with this account on the other side")
+    ] = None,
+    seq: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries of these seqs")] = None,
+    ledger_time: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries made at these ledger times")] = None,
+    explain: Explain = False,
     data: Data = None,
     config_file: Config = None,
     as_json: Json = False,
@@ -39,45 +50,79 @@ def show_statement(
     Reads this account's entries in the journal and no others. Works while an engine runs and while none does.
     """
     settings = config.load({"data": data}, config=config_file)
-    balances = ShardedBalances(Path(settings.data))
-    found = balances.get(account)
-    if not found:
+    wanted = Filter(
+        code=None if code is None else _code(code),
+        channel=None if channel is None else find_channel(channel).code,
+        value_dates=parse_range(value_date, parse_day, EVERYTHING.value_dates),
+        seqs=parse_range(seq, parse_seq, EVERYTHING.seqs),
+        ledger_times_ms=parse_range(ledger_time, parse_time_ms, EVERYTHING.ledger_times_ms),
+        openings=False,
+    )
+    histories = {shard: one for shard, one in shard_histories(settings.data).items() if one.balances.get(account)}
+    if not histories:
         raise NotFound(f"No such account: {account}", hint="An account opens with the first event that names it")
-    items: list[dict[str, Any]] = []
-    for shard, balance in found.items():
-        reader = balances.shards[shard]
-        lines = _lines(Path(settings.data) / shard, reader, balance)
-        wanted: Iterable[StatementLine] = reversed(deque(lines, limit)) if oldest_first else islice(lines, limit)
-        items += [_item(shard, reader, line) for line in wanted]
-    hide = ["offset", "code", "pending_fen", "ledger_time_ms", "value_date", *(["shard"] if len(found) == 1 else [])]
-    show("statement", items, as_json=as_json, hide=hide, empty="The account is open and has no entries yet.")
-    if not as_json:
-        total_fen = sum(balance.balance_fen for balance in found.values())
-        console.print(f"Balance of {next(iter(found.values())).account}: {format_yuan(total_fen)} yuan (debits less credits)")
+    positions = _positions(cursor, histories, account, oldest_first=oldest_first)
+    items, cursors = [], []
+    for shard, position in positions.items():
+        history = histories[shard]
+        filter_ = wanted if counter_account is None else _with_counter_account(wanted, history, counter_account)
+        page = history.statement(account, limit=limit, oldest_first=oldest_first, cursor=position, wanted=filter_)
+        items += _items(shard, history, page.lines)
+        if page.has_more and page.cursor:
+            cursors.append(f"{shard}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
+    next_cursor = ",".join(cursors) or None
+    cost = reading_cost(histories.values())
+    hide = [*_HIDDEN, *(["shard"] if len(histories) == 1 else [])]
+    more = {"next_cursor": next_cursor, **cost}
+    show("statement", items, as_json=as_json, hide=hide, empty="No lines, or none that were asked for.", more=more)
+    if as_json:
+        return
+    balances = [history.balances.get(account) for history in histories.values()]
+    total_fen = sum(balance.balance_fen for balance in balances if balance)
+    console.print(f"Balance of {format_account(parse_account(account))}: {format_yuan(total_fen)} yuan (debits less credits)")
+    if next_cursor:
+        console.print(f"There is more: --cursor {next_cursor}", soft_wrap=True)
+    if explain:
+        console.print(cost_sentence(cost))
 
 
-def _lines(shard_directory: Path, reader: BalanceReader, balance: Balance) -> Iterator[StatementLine]:
-    """Yield the account's lines, newest first, but for its opening."""
-    entries = EntryReader(shard_directory / "journal")
-    head = StatementHead(_own_slot(entries, reader, balance), balance.last_seq, balance.debits_posted, balance.credits_posted)
-    return (line for line in statement(entries, head) if line.kind is not EntryKind.open_account)
+def _positions(text: str | None, histories: dict[str, History], account: str, *, oldest_first: bool) -> dict[str, Cursor | None]:
+    """Return where to begin in each shard: SHARD:CURSOR,... of a page that was shown, or everywhere at the end."""
+    if text is None:
+        return dict.fromkeys(histories)
+    found: dict[str, Cursor | None] = {}
+    for part in text.split(","):
+        shard, _, cursor = part.rpartition(":")
+        if shard not in histories:
+            raise ConfigurationError(f"{part!r} is a cursor of no shard that has {account}", hint="Use one that a page has shown")
+        ledger_id = histories[shard].ledger_id
+        found[shard] = decode_cursor(cursor, ledger_id, parse_account(account), oldest_first=oldest_first)
+    return found
 
 
-def _own_slot(entries: EntryReader, reader: BalanceReader, balance: Balance) -> int:
-    """Return the slot of an account: one of the two that its last entry names."""
-    data = entries.read_entry(balance.last_seq)
-    if data is not None:
-        entry = JOURNAL_ENTRY.unpack(data)
-        slots: list[int] = [entry["debit_slot"], entry["credit_slot"]]
-        for slot, account in zip(slots, reader.accounts_in(slots), strict=True):
-            if account == balance.account:
-                return slot
-    raise JournalDamaged("The journal lacks the last entry of an account", seq=balance.last_seq)
+def _code(text: str) -> int:
+    for code in EntryCode:
+        if text in {code.name, str(code.value)}:
+            return code.value
+    if not (text.isascii() and text.isdigit() and int(text) <= 0xFFFF):
+        raise typer.BadParameter(f"{text!r} is no code of entries; they are bill, payment, and numbers up to 65535")
+    return int(text)
 
 
-def _item(shard: str, reader: BalanceReader, line: StatementLine) -> dict[str, Any]:
+def _with_counter_account(wanted: Filter, history: History, counter_account: str) -> Filter:
+    """Return the filter for a shard; where the shard does not have the account, no line passes it."""
+    slot = history.balances.slot_of(counter_account)
+    return replace(wanted, counter_slot=NO_SLOT + 1 if slot is None else slot)
+
+
+def _items(shard: str, history: History, lines: list[StatementLine]) -> list[dict[str, Any]]:
+    slots = {line.counter_slot for line in lines if line.counter_slot is not None}
+    accounts: dict[int | None, str | None] = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
+    return [_item(shard, line, accounts.get(line.counter_slot)) for line in lines]
+
+
+def _item(shard: str, line: StatementLine, counter_account: str | None) -> dict[str, Any]:
     channel = _CHANNELS.get(line.channel)
-    counter_slots = [] if line.counter_slot is None else [line.counter_slot]
     return {
         "shard": shard,
         "seq": line.seq,
@@ -89,9 +134,9 @@ def _item(shard: str, reader: BalanceReader, line: StatementLine) -> dict[str, A
         "ledger_time_ms": line.ledger_time_ms,
         "value_date": line.value_date,
         "offset": line.source_offset,
-        "counter_account": next(iter(reader.accounts_in(counter_slots)), None),
+        "counter_account": counter_account,
         "debit_fen": line.debit_fen,
         "credit_fen": line.credit_fen,
         "pending_fen": line.pending_fen,
-        "balance_fen": -line.balance_fen,
+        "balance_fen": line.sums.balance_fen,
     }

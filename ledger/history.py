@@ -1,0 +1,137 @@
+"""The past of one shard: balances and statements of accounts as of an entry, a ledger time or a value date."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from ledger._core import EntryReader
+from ledger.account_ids import format_account, parse_account
+from ledger.errors import JournalDamaged, NotFound
+from ledger.journal import read_parameters
+from ledger.layouts import JOURNAL_ENTRY
+from ledger.projections.balances import BalanceReader, ShardedBalances
+from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, Sums, newest_page, oldest_page
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state of the ledger: what the entries up to ``seq`` made of it.
+
+    With a value date only what was posted with that value date or an earlier one counts. So the two together are what was known
+    at ``seq`` of a value date. A hold has no value date until it is posted: nothing is pending then.
+    """
+
+    seq: int
+    value_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastBalance:
+    """What an account held at a moment. ``last_seq`` is its last entry by then."""
+
+    account: str
+    sums: Sums
+    last_seq: int
+
+
+class History:
+    """Answers from the journal of one shard, while an engine writes it or none runs. One thread at a time.
+
+    Its balances tell where the entries of an account begin, so it knows the journal as far as they are. ``entries_read`` and
+    ``bytes_read`` count what it has read of the journal, the places of entries included.
+    """
+
+    def __init__(self, shard_directory: Path | str) -> None:
+        """Raises what ``BalanceReader`` raises, ``JournalDamaged``, ``FormatVersionMismatch``."""
+        self.balances = BalanceReader(shard_directory)
+        self.ledger_id = read_parameters(shard_directory).ledger_id
+        self._entries = EntryReader(Path(shard_directory) / "journal")
+
+    @property
+    def entries_read(self) -> int:
+        return self._entries.reads
+
+    @property
+    def bytes_read(self) -> int:
+        return self._entries.bytes_read
+
+    def moment(self, *, seq: int | None = None, ledger_time_ms: int | None = None, value_date: date | None = None) -> Moment:
+        """Return the moment of an entry or of a ledger time; without either, now. Raises ``NotFound`` for a later entry."""
+        last_seq = self.balances.watermark.seq
+        if seq is not None and not 0 <= seq <= last_seq:
+            raise NotFound(f"The ledger has no entry {seq}", hint=f"The last one that its balances hold is {last_seq}")
+        if ledger_time_ms is not None:
+            seq = self.seq_at(ledger_time_ms)
+        return Moment(last_seq if seq is None else seq, value_date)
+
+    def seq_at(self, ledger_time_ms: int) -> int:
+        """Return the last entry that was made by a ledger time, 0 where there is none.
+
+        Ledger time never goes back from one entry to the next, so it is found by halving: one read for each doubling of
+        the journal.
+        """
+        return bisect_right(range(1, self.balances.watermark.seq + 1), ledger_time_ms, key=self._ledger_time_of)
+
+    def _ledger_time_of(self, seq: int) -> int:
+        entry = self._entries.read_entry(seq)
+        if entry is None:
+            raise JournalDamaged("the journal lacks an entry that the balances hold", seq=seq)
+        ledger_time_ms: int = JOURNAL_ENTRY.unpack(entry)["ledger_time_ms"]
+        return ledger_time_ms
+
+    def balance(self, account: str | int, moment: Moment) -> PastBalance | None:
+        """Return what an account held at a moment, or ``None`` where it was not open yet.
+
+        Reads the account's entries from now back to the moment; for a value date, all of them back to its opening.
+        Raises ``JournalDamaged``.
+        """
+        slot, head = self._head(account)
+        if slot is None:
+            return None
+        walk = EVERYTHING.walk(self._entries, slot, head)
+        walk.back_to(moment.seq)
+        last_seq, sums = walk.seq, Sums(*walk.sums)
+        if last_seq and moment.value_date is not None:
+            walk = Filter(value_dates=(date.min, moment.value_date)).walk(self._entries, slot, Position(last_seq, sums))
+            walk.back_to(0)
+            counted = Sums(*walk.counted_sums)
+            sums = Sums(debits_posted=counted.debits_posted, credits_posted=counted.credits_posted)
+        return PastBalance(_name(account), sums, last_seq) if last_seq else None
+
+    def statement(
+        self,
+        account: str | int,
+        *,
+        limit: int,
+        oldest_first: bool = False,
+        cursor: Cursor | None = None,
+        wanted: Filter = EVERYTHING,
+    ) -> Page:
+        """Return a page of an account's entries, from the newest or the oldest, or from the cursor of another page on.
+
+        Raises ``NotFound`` where the account never opened, ``JournalDamaged``.
+        """
+        slot, head = self._head(account)
+        if slot is None:
+            raise NotFound(f"No such account: {_name(account)}", hint="An account opens with the first event that names it")
+        if oldest_first:
+            return oldest_page(self._entries, slot, head, cursor, limit, wanted)
+        return newest_page(self._entries, slot, cursor.position if cursor else head, limit, wanted)
+
+    def _head(self, account: str | int) -> tuple[int | None, Position]:
+        """Return the slot of an account and how it is now."""
+        slot, now = self.balances.slot_of(account), self.balances.get(account)
+        if slot is None or now is None:
+            return None, Position()
+        sums = Sums(now.debits_pending, now.debits_posted, now.credits_pending, now.credits_posted)
+        return slot, Position(now.last_seq, sums)
+
+
+def shard_histories(data_directory: Path | str) -> dict[str, History]:
+    """Return the histories of all shards of a data directory. Raises ``LedgerNotFound`` where there is none."""
+    return {shard: History(Path(data_directory) / shard) for shard in ShardedBalances(data_directory).shards}
+
+
+def _name(account: str | int) -> str:
+    return format_account(account if isinstance(account, int) else parse_account(account))
