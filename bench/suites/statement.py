@@ -7,17 +7,13 @@ after the system was told to drop what it holds of it.
 
 import os
 import time
-from itertools import islice
 from pathlib import Path
 
 from bench.feeding import apply_timed, blocks, prefilled_engine
 from bench.percentiles import percentile
 from bench.results import Results, new_results
 from bench.workload import Workload
-from ledger._core import EntryReader
-from ledger.layouts import JOURNAL_ENTRY
-from ledger.projections.balances import BalanceReader
-from ledger.statements import StatementHead, statement
+from ledger.history import History
 
 PAGE_LINES = 100
 
@@ -30,15 +26,14 @@ def run(directory: Path, *, entries: int, pages: int, seed: int = 1) -> Results:
         apply_timed(engine, blocks(workload, first_offset=engine.next_offset))
         engine.wait_projected()
         results.add("entries", "entries", engine.applied_seq)
-        journal, balances = engine.directory / "journal", BalanceReader(engine.directory)
-        warm_reader = EntryReader(journal)
+        warm = History(engine.directory)
         for page in range(pages):
             account = f"household:{workload.household(page)}"
-            drop_from_page_cache(journal)
-            results.add("cold_page_ms", "ms", page_ms(EntryReader(journal), balances, account))
-            page_ms(warm_reader, balances, account)
-            results.add("warm_page_ms", "ms", page_ms(warm_reader, balances, account))
-        reads, bytes_read = warm_reader.reads, warm_reader.bytes_read
+            drop_from_page_cache(engine.directory / "journal")
+            results.add("cold_page_ms", "ms", page_ms(History(engine.directory), account))
+            page_ms(warm, account)
+            results.add("warm_page_ms", "ms", page_ms(warm, account))
+        reads, bytes_read = warm.entries_read, warm.bytes_read
         results.add("reads_per_page", "reads", reads / pages / 2)
         results.add("bytes_read_per_page", "bytes", bytes_read / pages / 2)
     for state in ("warm", "cold"):
@@ -47,17 +42,10 @@ def run(directory: Path, *, entries: int, pages: int, seed: int = 1) -> Results:
     return results
 
 
-def page_ms(entries: EntryReader, balances: BalanceReader, account: str) -> float:
+def page_ms(history: History, account: str) -> float:
     """Read the newest page of an account; return how many milliseconds that took."""
     start = time.perf_counter()
-    balance = balances.get(account)
-    assert balance is not None
-    entry = JOURNAL_ENTRY.unpack(entries.read_entry(balance.last_seq) or b"")
-    slots = [entry["debit_slot"], entry["credit_slot"]]
-    slot = slots[balances.accounts_in(slots).index(account)]
-    head = StatementHead(slot, balance.last_seq, balance.debits_posted, balance.credits_posted)
-    for _ in islice(statement(entries, head), PAGE_LINES):
-        pass
+    history.statement(account, limit=PAGE_LINES)
     return (time.perf_counter() - start) * 1000
 
 

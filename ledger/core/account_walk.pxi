@@ -34,7 +34,9 @@ cdef inline account_sums effect_of(const journal_entry *entry, bint is_debit) no
     return sums_of(&debit if is_debit else &credit)
 
 
-cdef inline bint filter_passes(const entry_filter *wanted, const journal_entry *entry, uint64_t seq, bint is_debit) noexcept nogil:
+cdef inline bint filter_passes(
+    const entry_filter *wanted, const journal_entry *entry, uint64_t seq, bint is_debit
+) noexcept nogil:
     cdef uint32_t counter_slot = entry.credit_slot if is_debit else entry.debit_slot
     return (
         wanted.first_seq <= seq <= wanted.last_seq and wanted.first_ms <= entry.ledger_time_ms <= wanted.last_ms

@@ -27,6 +27,7 @@ cdef struct walk_line:
 cdef enum:
     MOST_MARKS = 16
 
+
 @cython.final
 cdef class AccountWalk:
     cdef EntryReader entries
