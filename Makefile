@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-CORE_SOURCES := setup.py $(wildcard ledger/*.pyx ledger/*.pxd ledger/*.h ledger/core/* bench/*.pyx)
+CORE_SOURCES := setup.py $(wildcard ledger/*.pyx ledger/*.pxd ledger/*.h ledger/core/* bench/*.pyx bench/*.pxi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

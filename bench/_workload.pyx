@@ -25,10 +25,33 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t household
         int64_t amount_fen
         uint64_t detail
+    ctypedef struct packed_leg:
+        uint8_t debit_account[16]
+        uint8_t credit_account[16]
+        uint64_t amount_fen
+        uint64_t user_data
+        uint8_t pending_serial[16]
+        uint16_t pending_channel
+        uint16_t pending_business_date
+        uint16_t flags
+        uint32_t timeout_s
+        uint16_t book
+        uint16_t code
     enum:
         PACKED_EVENT_VERSION
         EVENT_TYPE_BILL
         EVENT_TYPE_PAYMENT
+        EVENT_TYPE_TRANSFER
+        EVENT_TYPE_POST
+        EVENT_TYPE_VOID
+        EVENT_TYPE_REVERSE
+        ACCOUNT_KIND_HOUSEHOLD
+        ACCOUNT_KIND_CARD
+        ACCOUNT_KIND_AGENCY
+        LEG_PENDING
+        LEG_POST_PENDING
+        LEG_VOID_PENDING
+        AMOUNT_MAX
         SERIAL_FORM_DIGITS
         SERIAL_FORM_UUID
 
@@ -36,10 +59,11 @@ cdef const char *HEX = b"0123456789abcdef"
 cdef const char *BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 cdef enum:
-    MAX_RECORD_BYTES = 512
+    MAX_RECORD_BYTES = 1024
+    MOST_LEGS = 4
     BATCH_HEADER_BYTES = 61
     CHANNEL_DRAWS = 4096
-    DRAW_STREAMS = 6
+    DRAW_STREAMS = 7
     UTC_OFFSET_MINUTES = 480
     DUE_DAYS = 30  # from a bill to its due date
 
@@ -67,6 +91,29 @@ cdef enum draw_stream:
     DRAW_CHANNEL
     DRAW_SERIAL
     DRAW_DETAIL
+    DRAW_KIND
+
+# What a fresh event does.
+cdef enum event_kind:
+    KIND_HOUSEHOLD  # a payment or a bill
+    KIND_HOLD
+    KIND_SETTLEMENT
+    KIND_TRANSFER  # of one leg, to be reversed later
+    KIND_REVERSAL
+    KIND_LEGS
+    KIND_REFUSED
+
+# Which kinds there are among the events of one block: each below its bound of 2**32, in the order of the bounds.
+cdef struct kind_bounds:
+    uint64_t hold_below
+    uint64_t transfer_below
+    uint64_t legs_below
+    uint64_t refused_below
+
+# An event and, of a ledger event, its legs.
+cdef struct made_event:
+    packed_event head
+    packed_leg legs[MOST_LEGS]
 
 cdef struct workload_plan:
     uint64_t stream_seeds[DRAW_STREAMS]
@@ -83,6 +130,13 @@ cdef struct workload_plan:
     double zipf_eta
     uint16_t channels[CHANNEL_DRAWS]
     uint16_t billing_channel
+    uint16_t ledger_channel
+    kind_bounds first_kinds  # of blocks whose holds and transfers the block behind settles and reverses
+    kind_bounds second_kinds
+    uint64_t settle_distance  # events of a block; 0: no ledger events at all
+    uint64_t expiring_below  # of 2**32: of the holds
+    uint64_t agencies
+    uint32_t timeout_s  # of the holds that nobody settles
     uint8_t serial_forms[256]
     char names[256][24]
     uint32_t four_digits[10000]  # "0000" to "9999"
@@ -191,8 +245,16 @@ cdef uint64_t month_of(uint16_t day) noexcept nogil:
     return <uint64_t>(year * 100 + month)
 
 
-cdef void make_event(const workload_plan *plan, uint64_t index, packed_event *event) noexcept nogil:
+cdef void make_event(const workload_plan *plan, uint64_t index, made_event *made) noexcept nogil:
     """The event that ``index`` is when it is fresh."""
+    cdef event_kind kind = kind_of(plan, index)
+    if kind == KIND_HOUSEHOLD:
+        make_household_event(plan, index, &made.head)
+    else:
+        make_ledger_event(plan, index, kind, made)
+
+
+cdef void make_household_event(const workload_plan *plan, uint64_t index, packed_event *event) noexcept nogil:
     cdef uint64_t random = draw(plan, DRAW_CHANNEL, index)
     cdef uint64_t detail = draw(plan, DRAW_DETAIL, index)
     cdef uint16_t day = <uint16_t>((timestamp_of(plan, index) // 60000 + UTC_OFFSET_MINUTES) // 1440)
@@ -286,7 +348,7 @@ cdef uint8_t *put_serial(const workload_plan *plan, uint8_t *at, const packed_ev
     return at
 
 
-cdef uint8_t *put_json(const workload_plan *plan, uint8_t *at, const packed_event *event) noexcept nogil:
+cdef uint8_t *put_household_json(const workload_plan *plan, uint8_t *at, const packed_event *event) noexcept nogil:
     cdef bint bill = event.event_type == EVENT_TYPE_BILL
     at = put_text(at, b'{"type":"bill","channel":"' if bill else b'{"type":"payment","channel":"')
     at = put_text(at, plan.names[event.channel])
@@ -313,6 +375,8 @@ cdef uint8_t *put_json(const workload_plan *plan, uint8_t *at, const packed_even
     return put_text(at, b'"}')
 
 
+include "_ledger_load.pxi"
+
 # --- Record batches -----------------------------------------------------------------------------------------------------
 
 cdef inline uint8_t *put_varint(uint8_t *at, int64_t number) noexcept nogil:
@@ -332,35 +396,42 @@ cdef inline void put_big_endian(uint8_t *at, uint64_t number, int count) noexcep
         number >>= 8
 
 
-cdef uint8_t *put_value(const workload_plan *plan, uint8_t *at, event_fate fate, const packed_event *event) noexcept nogil:
+cdef uint8_t *put_value(const workload_plan *plan, uint8_t *at, event_fate fate, const made_event *made) noexcept nogil:
     """Write the value of a record, without its length."""
     if fate == REFUSED_TOMBSTONE:
         return at
     if fate == REFUSED_GARBAGE:
         memset(at, 0xC1, 24)  # the one byte that MessagePack never uses
         return at + 24
+    if plan.json and made.head.event_type <= EVENT_TYPE_PAYMENT:
+        return put_household_json(plan, at, &made.head)
     if plan.json:
-        return put_json(plan, at, event)
-    memcpy(at, event, sizeof(packed_event))
-    return at + sizeof(packed_event)
+        return put_ledger_json(plan, at, made)
+    memcpy(at, &made.head, sizeof(packed_event))
+    at += sizeof(packed_event)
+    if made.head.event_type > EVENT_TYPE_PAYMENT:
+        memcpy(at, made.legs, made.head.detail * sizeof(packed_leg))
+        at += made.head.detail * sizeof(packed_leg)
+    return at
 
 
 cdef uint8_t *put_record(const workload_plan *plan, uint8_t *at, uint64_t index, int64_t delta, int64_t base_ms) noexcept nogil:
-    cdef packed_event event
+    cdef made_event made
     cdef uint64_t source
     cdef event_fate fate = fate_of(plan, index, &source)
+    cdef uint64_t household = household_of(plan, source)
     cdef uint8_t value[MAX_RECORD_BYTES]
     cdef uint8_t body[MAX_RECORD_BYTES]
     cdef uint8_t *end = body
     cdef int64_t value_bytes
-    make_event(plan, source, &event)
-    spoil(plan, fate, &event)
-    value_bytes = put_value(plan, value, fate, &event) - value
+    make_event(plan, source, &made)
+    spoil(plan, fate, &made.head)
+    value_bytes = put_value(plan, value, fate, &made) - value
     body[0] = 0  # attributes
     end = put_varint(body + 1, timestamp_of(plan, index) - base_ms)
     end = put_varint(end, delta)
     end = put_varint(end, 13)
-    end = put_digits(plan, end, event.household % 10000000000000u, 13)
+    end = put_digits(plan, end, household, 13)
     end = put_varint(end, -1 if fate == REFUSED_TOMBSTONE else value_bytes)
     memcpy(end, value, <size_t>value_bytes)
     end += value_bytes
@@ -397,7 +468,7 @@ cdef class Generator:
 
     cdef workload_plan plan
 
-    def __cinit__(self, seed, channels, serial_forms, names, billing_channel, numbers):
+    def __cinit__(self, seed, channels, serial_forms, names, billing_channel, ledger_channel, numbers):
         cdef uint64_t state = seed
         cdef int i
         memset(&self.plan, 0, sizeof(workload_plan))
@@ -412,7 +483,7 @@ cdef class Generator:
         for i in range(10000):
             digits = b"%04d" % i
             memcpy(&self.plan.four_digits[i], <const char *>digits, 4)
-        self.plan.billing_channel = billing_channel
+        self.plan.billing_channel, self.plan.ledger_channel = billing_channel, ledger_channel
         self.plan.households = numbers["households"]
         self.plan.duplicate_distance = numbers["duplicate_distance"]
         self.plan.duplicate_below = numbers["duplicate_below"]
@@ -426,6 +497,12 @@ cdef class Generator:
         self.plan.zipf_eta = numbers["zipf_eta"]
         self.plan.json = numbers["json"]
         self.plan.households_in_turn = numbers["households_in_turn"]
+        self.plan.settle_distance = numbers["settle_distance"]
+        self.plan.expiring_below = numbers["expiring_below"]
+        self.plan.agencies = numbers["agencies"]
+        self.plan.timeout_s = numbers["timeout_s"]
+        set_bounds(&self.plan.first_kinds, numbers["first_kinds"])
+        set_bounds(&self.plan.second_kinds, numbers["second_kinds"])
 
     def batch(self, uint64_t first, uint64_t count, int64_t base_offset):
         """Return the record batch of the events ``first`` to ``first + count - 1``, as bytes; the GIL is released."""
@@ -445,13 +522,13 @@ cdef class Generator:
 
     def value(self, uint64_t index):
         """Return the value of the record of event ``index``, or None where it has none."""
-        cdef packed_event event
+        cdef made_event made
         cdef uint64_t source
         cdef event_fate fate = fate_of(&self.plan, index, &source)
         cdef uint8_t value[MAX_RECORD_BYTES]
-        make_event(&self.plan, source, &event)
-        spoil(&self.plan, fate, &event)
-        end = put_value(&self.plan, value, fate, &event)
+        make_event(&self.plan, source, &made)
+        spoil(&self.plan, fate, &made.head)
+        end = put_value(&self.plan, value, fate, &made)
         return None if fate == REFUSED_TOMBSTONE else value[:end - value]
 
     def timestamp_ms(self, uint64_t index):
@@ -460,6 +537,17 @@ cdef class Generator:
     def household(self, uint64_t index):
         """Return the household number of event ``index`` were it fresh."""
         return household_of(&self.plan, index)
+
+    def kinds(self, uint64_t first, uint64_t count):
+        """Return how many of the fresh ones among these events are of which kind, in the order of ``event_kind``."""
+        cdef uint64_t[7] counts
+        cdef uint64_t i, source
+        memset(counts, 0, sizeof(counts))
+        with nogil:
+            for i in range(first, first + count):
+                if fate_of(&self.plan, i, &source) == FRESH:
+                    counts[<int>kind_of(&self.plan, i)] += 1
+        return [counts[i] for i in range(7)]
 
     def fates(self, uint64_t first, uint64_t count):
         """Return how many of these events are fresh, duplicates, and bound to be refused."""

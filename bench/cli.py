@@ -13,7 +13,7 @@ from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
 from bench.results import RESULTS, Results, load_results
-from bench.suites import core, growth, kafka, latency, postgresql, projection, read, start, statement
+from bench.suites import core, expiry, growth, kafka, latency, mixed, postgresql, projection, read, start, statement
 from bench.workload import Workload
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,6 +28,7 @@ Place = Annotated[Path, typer.Option("--directory", help="Where ledgers are made
 Out = Annotated[Path, typer.Option("--results", help="Where the JSON files go")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A broker; without one, one is brought up for the run")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
+JsonEvents = Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")]
 
 HERE = Path(tempfile.gettempdir())
 
@@ -52,7 +53,7 @@ def kafka_command(
     events: Events = 5_000_000,
     households: Households = 1_000_000,
     repetitions: Repetitions = 3,
-    json_events: Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")] = False,
+    json_events: JsonEvents = False,
     servers: Servers = None,
     directory: Place = HERE,
     results: Out = RESULTS,
@@ -133,6 +134,34 @@ def growth_command(
 ) -> None:
     """The rate as journal, accounts and key tables grow."""
     _show(growth.run(directory, events=events, households=households, days=days), results, as_json)
+
+
+@app.command("mixed")
+def mixed_command(
+    events: Events = 2_000_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 5,
+    json_events: JsonEvents = False,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """A mixed load of ledger events, beside plain payments."""
+    found = mixed.run(directory, events=events, households=households, repetitions=repetitions, json=json_events)
+    _show(found, results, as_json)
+
+
+@app.command("expiry")
+def expiry_command(
+    holds: Annotated[int, typer.Option(help="Holds that expire at one instant")] = 1_000_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 3,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """How long an event waits behind holds that all expire at its instant."""
+    _show(expiry.run(directory, holds=holds, households=households, repetitions=repetitions), results, as_json)
 
 
 @app.command("statement")

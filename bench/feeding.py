@@ -1,14 +1,16 @@
 """What the suites share: blocks made beforehand, engines with every account open, and feeding at a rate."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.workload import Workload
+from bench.workload import NO_LEDGER_EVENTS, Workload
+from ledger._core import build_batch
 from ledger.engine import Engine
+from ledger.events import Event, encode_packed
 
 BATCHES_PER_BLOCK = 4
 
@@ -47,6 +49,7 @@ def opening_of(workload: Workload) -> Workload:
         refused=0.0,
         bills=0.0,
         json=False,
+        ledger=NO_LEDGER_EVENTS,
     )
 
 
@@ -59,9 +62,18 @@ def prefilled_engine(directory: Path, workload: Workload) -> Iterator[Engine]:
 
 
 def open_every_account(engine: Engine, workload: Workload) -> None:
-    """Apply one payment of each household, and wait until all is readable."""
+    """Apply one payment of each household, open what ledger events debit, and wait until all is readable."""
     apply_timed(engine, blocks(opening_of(workload)))
+    if workload.ledger is not NO_LEDGER_EVENTS:
+        apply_events(engine, workload.ledger.opening(workload.first_day), engine.ledger_time_ms)
     engine.wait_projected()
+
+
+def apply_events(engine: Engine, events: Iterable[Event], timestamp_ms: int) -> None:
+    """Apply single events, all with one timestamp, in a batch of their own."""
+    values = [encode_packed(event) for event in events]
+    batch = build_batch([(None, value, timestamp_ms) for value in values], engine.next_offset)
+    engine.apply(batch, engine.next_offset + len(values))
 
 
 def apply_timed(engine: Engine, prepared: Iterator[PreparedBlock] | list[PreparedBlock]) -> float:

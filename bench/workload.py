@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from bench._workload import Generator
 from ledger.channels import BUILT_IN_CHANNELS, SerialForm
+from ledger.events import OpenAccount
 
 LEDGER_ZONE = timezone(timedelta(hours=8))
 CHANNEL_DRAWS = 4096
@@ -47,6 +48,62 @@ class Fates(NamedTuple):
     refused: int
 
 
+class Kinds(NamedTuple):
+    """How many fresh events of a workload do what."""
+
+    household: int
+    holds: int
+    settlements: int
+    transfers: int
+    reversals: int
+    multi_leg: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class LedgerLoad:
+    """Which shares of a workload's fresh events are ledger events.
+
+    ``two_phase``: holds and what settles them, ``settle_distance`` events later; ``expiring`` of the holds are settled by nobody
+    and expire after ``timeout_s``. ``multi_leg``: transfers of 2 to 4 legs. ``reversals``, each of a transfer of one leg, which
+    as many other events are. ``refused``: for one of five reasons that only the ledger can know, three of which burn the key.
+    All debit one of ``agencies`` accounts, which must be open; ``opening`` opens them.
+    """
+
+    two_phase: float = 0.3
+    expiring: float = 0.1
+    multi_leg: float = 0.1
+    reversals: float = 0.02
+    refused: float = 0.05
+    settle_distance: int = 10_000
+    agencies: int = 100
+    timeout_s: int = 60
+
+    def numbers(self) -> dict[str, object]:
+        """Return what the generator wants to know."""
+        holds = 2 * self.two_phase / (2 - self.expiring)
+        transfers = 2 * self.reversals
+        # In a second block the settlements and reversals take their places before the others are drawn.
+        left = 1 - holds * (1 - self.expiring) - transfers
+        return {
+            "settle_distance": self.settle_distance,
+            "expiring_below": round(self.expiring * 2**32),
+            "agencies": self.agencies,
+            "timeout_s": self.timeout_s,
+            "first_kinds": [holds, transfers, self.multi_leg, self.refused],
+            "second_kinds": [0.0, 0.0, self.multi_leg / left, self.refused / left] if left > 0 else [0.0] * 4,
+        }
+
+    def opening(self, business_date: date) -> Iterator[OpenAccount]:
+        """Yield the events that open the accounts which such events debit."""
+        for number in range(self.agencies):
+            yield OpenAccount("ledger", business_date, f"AGENCY-{number}", account=f"agency:{number:07d}")
+        yield OpenAccount("ledger", business_date, "CARD", account="card:0000001", flags=("debits_must_not_exceed_credits",))
+
+
+NO_LEDGER_EVENTS = LedgerLoad(two_phase=0.0, multi_leg=0.0, reversals=0.0, refused=0.0, settle_distance=0)
+
+
 @dataclass(frozen=True)
 class Workload:
     """``events`` events over ``households`` households, with timestamps spread evenly over ``days`` from ``first_day`` on.
@@ -72,6 +129,7 @@ class Workload:
     days: float = 1.0
     records_per_batch: int = 4096
     channel_weights: Mapping[str, float] = field(default_factory=lambda: SEASON_WEIGHTS)
+    ledger: LedgerLoad = NO_LEDGER_EVENTS
 
     def batches(
         self, first_event: int = 0, end_event: int | None = None, *, first_offset: int | None = None
@@ -102,6 +160,10 @@ class Workload:
         """Return how many of these events are what; of all, unless told otherwise."""
         return Fates(*self._generator.fates(first_event, self.events - first_event if events is None else events))
 
+    def kinds(self, first_event: int = 0, events: int | None = None) -> Kinds:
+        """Return how many of the fresh ones among these events are of which kind."""
+        return Kinds(*self._generator.kinds(first_event, self.events - first_event if events is None else events))
+
     @cached_property
     def _generator(self) -> Generator:
         codes = {channel.name: channel.code for channel in BUILT_IN_CHANNELS}
@@ -121,6 +183,7 @@ class Workload:
             "zipf_eta": zipf_eta(self.households, self.zipf_theta, zeta),
             "json": self.json,
             "households_in_turn": self.households_in_turn,
+            **self.ledger.numbers(),
         }
         return Generator(
             self.seed,
@@ -128,6 +191,7 @@ class Workload:
             {channel.code: channel.serial_form for channel in BUILT_IN_CHANNELS} | {0: SerialForm.digits},
             {channel.code: channel.name.encode() for channel in BUILT_IN_CHANNELS} | {0: b"carrier_pigeon"},
             next(channel.code for channel in BUILT_IN_CHANNELS if channel.issues_bills),
+            next(channel.code for channel in BUILT_IN_CHANNELS if channel.publishes_ledger_events),
             numbers,
         )
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.workload import Workload, zipf_zeta
+from bench.workload import NO_LEDGER_EVENTS, LedgerLoad, Workload, zipf_zeta
 from ledger._core import batches_overview, walk_batches
 from ledger.channels import BUILT_IN_CHANNELS
-from ledger.events import decode_to_packed
+from ledger.events import decode_to_packed, encode_packed
+from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from ledger.model import Model
 from ledger.outcomes import OutcomeCode
 
@@ -32,6 +33,52 @@ def test_both_encodings_carry_the_same_events():
         json_code, json_event = decode_to_packed(json, BUILT_IN_CHANNELS)
         assert packed_code == json_code
         assert packed_code is not OutcomeCode.applied or packed_event == json_event
+
+
+MIXED = replace(SMALL, refused=0.0, ledger=LedgerLoad(settle_distance=250, agencies=5), days=0.01)
+
+
+def open_accounts(model: Model) -> None:
+    """Open the agencies of MIXED, and every household."""
+    for opening in MIXED.ledger.opening(MIXED.first_day):
+        model.apply_record(encode_packed(opening), model.next_offset, MIXED.timestamp_ms(0))
+    for value in replace(MIXED, ledger=NO_LEDGER_EVENTS, seed=99, households_in_turn=True, events=200, duplicates=0.0).values():
+        model.apply_record(value, model.next_offset, MIXED.timestamp_ms(0))
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["packed", "json"])
+def test_the_ledger_answers_every_ledger_event_as_its_kind_says(json):
+    model, workload = Model(), replace(MIXED, json=json)
+    open_accounts(model)
+    first_offset, opened = model.next_offset, model.events_applied
+    for batch, _ in workload.batches(first_offset=first_offset):
+        for offset, timestamp_ms, _, value in walk_batches(batch):
+            model.apply_record(value, offset, timestamp_ms)
+    fates, kinds = workload.fates(), workload.kinds()
+    assert sum(kinds) == fates.fresh
+    assert model.events_applied - opened == fates.fresh - kinds.refused
+    assert model.events_existing + model.events_refused == fates.duplicates + kinds.refused
+    assert kinds.settlements == pytest.approx(kinds.holds * 0.9, rel=0.2)
+    assert kinds.holds + kinds.settlements == pytest.approx(0.3 * MIXED.events, rel=0.15)
+    entry_kinds = Counter(entry["kind"] for entry in JOURNAL_ENTRY.unpack_all(b"".join(model.entries)))
+    assert min(entry_kinds[kind] for kind in (EntryKind.post, EntryKind.void, EntryKind.expire, EntryKind.release)) > 5
+    assert entry_kinds[EntryKind.pending] == kinds.holds
+    assert entry_kinds[EntryKind.reverse] == kinds.reversals
+
+
+def test_ledger_events_are_refused_for_five_reasons():
+    model = Model()
+    open_accounts(model)
+    reasons = Counter(
+        model.apply_record(value, model.next_offset, MIXED.timestamp_ms(i)) for i, value in enumerate(MIXED.values())
+    )
+    assert {
+        OutcomeCode.debit_account_not_found,
+        OutcomeCode.exceeds_credits,
+        OutcomeCode.pending_transfer_not_found,
+        OutcomeCode.accounts_must_be_different,
+        OutcomeCode.code_must_not_be_zero,
+    } <= reasons.keys()
 
 
 def test_refused_events_are_refused_for_many_reasons():

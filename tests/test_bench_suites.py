@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.postgresql import programs
-from bench.suites import postgresql, statement
+from bench.suites import expiry, mixed, postgresql, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -18,6 +18,20 @@ def test_a_page_of_a_statement_is_read_cold_and_warm(tmp_path):
     assert results.median("entries") >= 3_000
     assert results.median("reads_per_page") > 50
     assert 0 < results.median("warm_p50_ms") <= results.median("warm_p99_ms") <= results.median("warm_max_ms")
+
+
+@pytest.mark.parametrize("json", [False, True], ids=["packed", "json"])
+def test_a_mixed_load_takes_turns_with_plain_payments(tmp_path, json):
+    results = mixed.run(tmp_path, events=2_000, households=300, repetitions=2, json=json)
+    assert results.ratio("mixed_events_per_s", "plain_events_per_s") > 0
+    assert results.median("mixed_refused") == pytest.approx(0.05, abs=0.02)
+    assert results.median("mixed_entries_per_event") > 1.1 > results.median("plain_entries_per_event")
+
+
+def test_all_holds_expire_before_the_event_that_finds_them_due(tmp_path):
+    results = expiry.run(tmp_path, holds=700, households=300, repetitions=2)
+    assert [len(results.values(name)) for name in ("expiry_delay_ms", "entries_ms", "bare_write_ms")] == [2, 2, 2]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
