@@ -194,6 +194,7 @@ def postgresql_command(
 @app.command()
 def figures(
     large: Annotated[bool, typer.Option("--large", help="The sizes that count, instead of ten minutes' worth")] = False,
+    page: Annotated[Path | None, typer.Option("--report", help="Write the report of this run as well, to this HTML file")] = None,
     servers: Servers = None,
     directory: Place = HERE,
     results: Out = RESULTS,
@@ -201,10 +202,17 @@ def figures(
 ) -> None:
     """Run every suite and print the figures by which a season is sized."""
 
-    def said(found: Results) -> None:
-        progress.print(f"{found.suite}: {found.save(results)}")
+    saved: list[Path] = []
 
-    found = all_figures.measure(all_figures.LARGE if large else all_figures.SMALL, directory, servers, said)
+    def said(found: Results) -> None:
+        saved.append(found.save(results))
+        progress.print(f"{found.suite}: {saved[-1]}")
+
+    sizes = all_figures.LARGE if large else all_figures.SMALL
+    found = all_figures.measure(sizes, directory, servers, said)
+    said(all_figures.as_results(found, sizes))
+    if page:
+        _write_report(saved, page, None)
     if as_json:
         output.print_json(data=found)
         return

@@ -1,11 +1,12 @@
 """The figures by which an engineer sizes a season: every suite once, small or large, and the numbers that count."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.brokers import broker
-from bench.results import Results
+from bench.results import Results, new_results
 from bench.suites import core, growth, kafka, latency, projection, read, start
 from bench.workload import Workload
 
@@ -113,26 +114,46 @@ def _growth(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures
     return {"growth_ratio": rates[-1] / rates[0]}
 
 
-FIGURES = (
-    "core_share_of_c_limit_1m",
-    "core_share_of_c_limit_10m",
-    "core_events_per_s_10m",
-    "kafka_packed_events_per_s",
-    "kafka_packed_vs_confluent_read",
-    "kafka_packed_vs_aiokafka_read",
-    "kafka_json_events_per_s",
-    "kafka_json_vs_confluent_read",
-    "latency_visible_p99_ms_at_10k",
-    "staleness_p99_ms_100k_10m",
-    "staleness_p99_ms_1m_1m",
-    "staleness_p99_ms_1m_10m",
-    "staleness_p99_ms_catchup_10m",
-    "read_p50_us",
-    "read_p99_us_own_core",
-    "read_p99_us_under_load",
-    "bytes_per_entry",
-    "bytes_per_account_after_rewrites",
-    "start_s_10m_accounts",
-    "rebuild_entries_per_s",
-    "growth_ratio",
-)
+class Figure(NamedTuple):
+    """A figure's unit, and what it is to reach: ``aim`` is at least or at most ``target``, where there is one."""
+
+    unit: str
+    aim: str = ""
+    target: float | None = None
+
+
+AT_LEAST, AT_MOST = "at least", "at most"
+
+FIGURES: Mapping[str, Figure] = {
+    "core_share_of_c_limit_1m": Figure("times the limit", AT_LEAST, 0.5),
+    "core_share_of_c_limit_10m": Figure("times the limit", AT_LEAST, 0.5),
+    "core_events_per_s_10m": Figure("events/s"),
+    "kafka_packed_events_per_s": Figure("events/s", AT_LEAST, 5 * MILLION),
+    "kafka_packed_vs_confluent_read": Figure("times its reading", AT_LEAST, 5),
+    "kafka_packed_vs_aiokafka_read": Figure("times its reading", AT_LEAST, 15),
+    "kafka_json_events_per_s": Figure("events/s", AT_LEAST, 2.5 * MILLION),
+    "kafka_json_vs_confluent_read": Figure("times its reading", AT_LEAST, 2.5),
+    "latency_visible_p99_ms_at_10k": Figure("ms", AT_MOST, 20),
+    "staleness_p99_ms_100k_10m": Figure("ms", AT_MOST, 100),
+    "staleness_p99_ms_1m_1m": Figure("ms", AT_MOST, 150),
+    "staleness_p99_ms_1m_10m": Figure("ms", AT_MOST, 1000),
+    "staleness_p99_ms_catchup_10m": Figure("ms", AT_MOST, 1000),
+    "read_p50_us": Figure("us", AT_MOST, 3),
+    "read_p99_us_own_core": Figure("us", AT_MOST, 10),
+    "read_p99_us_under_load": Figure("us", AT_MOST, 100),
+    "bytes_per_entry": Figure("bytes", AT_MOST, 128),
+    "bytes_per_account_after_rewrites": Figure("bytes", AT_MOST, 200),
+    "start_s_10m_accounts": Figure("s", AT_MOST, 3),
+    "rebuild_entries_per_s": Figure("entries/s", AT_LEAST, 5 * MILLION),
+    "growth_ratio": Figure("times the first tenth", AT_LEAST, 0.9),
+}
+
+
+def as_results(figures: Figures, sizes: Sizes) -> Results:
+    """Return the figures in the form of a suite, with what they are to reach, to be kept and compared like any other."""
+    results = new_results("figures", **asdict(sizes))
+    for name, value in figures.items():
+        figure = FIGURES[name]
+        goal: dict[str, float | str] = {} if figure.target is None else {"aim": figure.aim, "target": figure.target}
+        results.add(name, figure.unit, value, **goal)
+    return results

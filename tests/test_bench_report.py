@@ -144,6 +144,15 @@ def test_times_at_full_catch_up_stand_at_the_rate_that_was_reached(tmp_path):
     assert [point[:2] for point in facet.lines[1].points] == [(1_000, 20.0), (100_000, 20.0), (2e6, 20.0)]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_single_rate_and_a_time_of_nothing_are_drawn(tmp_path):
+    run = run_of("latency")
+    run.add("publish_to_durable_p50_ms_at_1000", "ms", 0.0)
+    run.add("publish_to_durable_p99_ms_at_1000", "ms", 4.0)
+    (panel,) = panels_of(read_sections([save_all(tmp_path, run)])[0])
+    assert draw(panel, DARK, "latency", "here").startswith(PNG)
+
+
 def test_sizes_of_all_suites_stand_together(tmp_path):
     panel = sizes_panel(read_sections([save_all(tmp_path, core_run(), latency_run())]))
     assert panel

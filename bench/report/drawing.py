@@ -90,9 +90,7 @@ def _draw_dots(panel: DotPanel, figure: "Figure", theme: Theme) -> None:
     axes.grid(axis="x", color=theme.faint, linewidth=0.8)
     values = [value for row in panel.rows for value in row.values]
     if min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO:
-        axes.set_xscale("log")
-        axes.set_xlim(min(values) / 1.5, max(values) * 1.5)
-        _label_powers(axes.xaxis, values)
+        _make_logarithmic(axes, "x", values)
     else:
         axes.set_xlim(0, 1.08 * max(values) or 1)
         axes.xaxis.set_major_formatter(_short)
@@ -105,14 +103,15 @@ def _draw_lines(panel: LinePanel, figure: "Figure", theme: Theme) -> None:
     figure.set_figheight(0.8 + 3.1 * rows)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     points = [point for facet in panel.facets for line in facet.lines for point in line.points]
+    rates, times = [point[0] for point in points], [value for point in points for value in point[1:]]
     for axes in grid.flat[len(panel.facets) :]:
         axes.set_visible(False)
     for axes, facet in zip(grid.flat, panel.facets, strict=False):
         _draw_facet(axes, facet, theme)
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(panel.along)
-        _label_powers(axes.xaxis, [point[0] for point in points])
-        _label_powers(axes.yaxis, [point[1] for point in points])
+        _make_logarithmic(axes, "x", rates, room=1.6 * (max(rates) / min(rates)) ** 0.3)
+        _make_logarithmic(axes, "y", times)
     for axes in grid[:, 0]:
         axes.set_ylabel(panel.axis)
 
@@ -131,9 +130,6 @@ def _draw_facet(axes: "Axes", facet: Facet, theme: Theme) -> None:
         axes.text(
             facet.catch_up_at, 0.02, "catch-up ", transform=axes.get_xaxis_transform(), ha="right", color=theme.ink, fontsize=8
         )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.margins(x=0.25, y=0.15)
     axes.grid(color=theme.faint, linewidth=0.8)
 
 
@@ -155,10 +151,9 @@ def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:
     axes.plot(reach, [fit.at(count) for count in reach], "--", color=theme.ours, linewidth=1.5, label="fit, two standard errors")
     axes.plot(panel.events, panel.values, "o", color=theme.beside, markersize=7, label="measured")
     axes.plot([BILLION], [fit.at(BILLION)], "D", color=theme.ours, markersize=8, label="extrapolated to a billion")
-    axes.set_xscale("log")
+    _make_logarithmic(axes, "x", reach)
     axes.set_ylim(0, 1.25 * max(*panel.values, min(fit.at(BILLION, -2), 2 * max(panel.values))))
     axes.grid(color=theme.faint, linewidth=0.8)
-    _label_powers(axes.xaxis, reach)
     axes.yaxis.set_major_formatter(_short)
     axes.set_xlabel("events applied so far")
     axes.set_ylabel(panel.axis)
@@ -175,12 +170,17 @@ def _style(axes: "Axes", theme: Theme) -> None:
         side.set_visible(False)
 
 
-def _label_powers(axis: "Axis", values: Iterable[float]) -> None:
-    """Label a logarithmic axis at powers of ten; where it has but one or two, at 2 and 5 times these as well."""
+def _make_logarithmic(axes: "Axes", which: str, values: Iterable[float], room: float = 1.5) -> None:
+    """Make an axis, x or y, logarithmic, with ``room`` times its values above them, labelled at powers of ten.
+
+    Where it has but one or two of these, it is labelled at 2 and 5 times them as well. What is not positive is not shown.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    positive = [value for value in values if value > 0]
-    narrow = bool(positive) and max(positive) / min(positive) < 50
+    positive = [value for value in values if value > 0] or [1.0]
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (min(positive) / 1.5, max(positive) * room)})
+    narrow = max(positive) / min(positive) < 50
+    axis: Axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0) if narrow else (1.0,), numticks=15))
     axis.set_major_formatter(_short)
     axis.set_minor_formatter(NullFormatter())
