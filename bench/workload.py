@@ -191,7 +191,7 @@ class Workload:
             {channel.code: channel.serial_form for channel in BUILT_IN_CHANNELS} | {0: SerialForm.digits},
             {channel.code: channel.name.encode() for channel in BUILT_IN_CHANNELS} | {0: b"carrier_pigeon"},
             next(channel.code for channel in BUILT_IN_CHANNELS if channel.issues_bills),
-            next(channel.code for channel in BUILT_IN_CHANNELS if channel.publishes_ledger_events),
+            next(channel.code for channel in BUILT_IN_CHANNELS if "transfer" in channel.publishes),
             numbers,
         )
 

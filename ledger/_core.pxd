@@ -135,6 +135,8 @@ cdef enum outcome_code:
     OUTCOME_ACCOUNT_MALFORMED = 41
     OUTCOME_LEG_COUNT_WRONG = 42
     OUTCOME_LEG_FIELD_MALFORMED = 43
+    OUTCOME_EVENT_OF_ANOTHER_CHANNEL = 44
+    OUTCOME_REVERSAL_WINDOW_CLOSED = 45
     OUTCOME_RESERVED_FLAG = 104
     OUTCOME_BUSINESS_DATE_IN_FUTURE = 201
     OUTCOME_BUSINESS_DATE_CLOSED = 200
@@ -208,7 +210,9 @@ cdef enum:
 
 cdef struct channel_profile:
     uint8_t serial_form         # SERIAL_FORM_*; 0: there is no such channel
-    uint8_t event_type          # the one type that the channel publishes
+    uint32_t publishes          # a bit for each EVENT_TYPE_*
+    uint16_t reversal_days      # how many business dates after its original a reversal may come
+    bint names_any_event        # post, void and reverse may name events of other channels, at any time
     uint8_t name_bytes
     char name[CHANNEL_NAME_BYTES]
     uint64_t name_head          # its first and its last eight bytes

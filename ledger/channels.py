@@ -1,49 +1,136 @@
-"""The channels that may publish events: code, names, and the form of their serials."""
+"""The channels that may publish events: the built-in ones, and those that profiles in a directory add.
 
-from dataclasses import dataclass
-from enum import IntEnum
+A channel is a profile, a TOML file, and nothing else. An error names the file, the line, the key, and what to do.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ledger.channel_profile import Channel, Fee, Limits, PostingRule, SerialForm, Terminal
+from ledger.errors import ConfigurationError
+
+__all__ = [
+    "BUILT_IN_CHANNELS",
+    "Channel",
+    "Fee",
+    "Limits",
+    "PostingRule",
+    "SerialForm",
+    "Terminal",
+    "load_channels",
+    "read_profile",
+]
+
+HINT = "docs/channels.md describes the keys of a profile"
+_PLACE = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?\$\.?(?P<key>[^`]*)`)?$", re.S)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
 
 
-class SerialForm(IntEnum):
-    """How a channel writes the serial of an event. The numbers are those of ``record_layout.h``."""
+class ProfileFile(Protocol):
+    """A file of a directory or of a package."""
 
-    digits = 1
-    uuid = 2
-    ascii = 3
+    def read_text(self, encoding: str) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel. ``code`` is from 1 to 255. It publishes payments, or bills, or ledger events."""
+def read_profile(file: ProfileFile, name: str = "") -> Channel:
+    """Return the channel of a profile. Raises ConfigurationError with the file (``name``, else its path), line and key."""
+    name = name or str(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"{name}: {error.strerror}", hint="Name a readable file") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}", hint="The file must be TOML in UTF-8") from error
+    try:
+        channel = msgspec.convert(_with_serial_form(document), Channel)
+    except msgspec.ValidationError as error:
+        raise _located(name, text, *_problem_and_key(str(error))) from error
+    for key, problem in channel.problems():
+        raise _located(name, text, problem, key)
+    return channel
 
-    code: int
-    name: str
-    chinese_name: str
-    serial_form: SerialForm
-    issues_bills: bool = False
-    publishes_ledger_events: bool = False
 
-    @property
-    def publishes(self) -> str:
-        """The kind of event that the channel publishes, for a person."""
-        return "ledger events" if self.publishes_ledger_events else "bill" if self.issues_bills else "payment"
+def load_channels(folder: str | Path | None = None) -> tuple[Channel, ...]:
+    """Return the built-in channels and those of the profiles (``*.toml``) in ``folder``, by code.
+
+    Raises ConfigurationError where a profile cannot be used, or two channels have one code or name.
+    """
+    if not folder:
+        return BUILT_IN_CHANNELS
+    if not Path(folder).is_dir():
+        raise ConfigurationError(f"{folder}: no such directory", hint="Name the directory of the channels' profiles")
+    added = [(str(path), read_profile(path)) for path in sorted(Path(folder).glob("*.toml"))]
+    return _told_apart([("a built-in channel", channel) for channel in BUILT_IN_CHANNELS] + added)
 
 
-BUILT_IN_CHANNELS: tuple[Channel, ...] = (
-    Channel(1, "bank_card_debit", "银行卡扣", SerialForm.digits),
-    Channel(2, "recharge_card", "电费充值卡", SerialForm.digits),
-    Channel(3, "one_stop", "一站通", SerialForm.digits),
-    Channel(4, "agency_outlet", "代收电费签约网点", SerialForm.digits),
-    Channel(5, "business_hall", "供电营业厅", SerialForm.ascii),
-    Channel(6, "citizen_card", "市民卡", SerialForm.digits),
-    Channel(7, "unionpay_pos", "银联POS机", SerialForm.digits),
-    Channel(8, "online_banking", "网上银行", SerialForm.digits),
-    Channel(9, "phone_banking", "电话银行", SerialForm.digits),
-    Channel(10, "atm", "银行自助终端", SerialForm.digits),
-    Channel(11, "self_service_kiosk", "营业厅自助缴费机", SerialForm.ascii),
-    Channel(12, "digital_tv", "数字电视", SerialForm.digits),
-    Channel(13, "alipay", "支付宝", SerialForm.digits),
-    Channel(14, "postal_station", "村邮站", SerialForm.uuid),
-    Channel(100, "billing", "电费账单", SerialForm.digits, issues_bills=True),
-    Channel(101, "ledger", "总账", SerialForm.ascii, publishes_ledger_events=True),
+def _told_apart(channels: Iterable[tuple[str, Channel]]) -> tuple[Channel, ...]:
+    """Return the channels in the order of their codes; an error names the profile of the second that has a code or name."""
+    known: dict[int | str, str] = {}
+    kept = []
+    for place, channel in channels:
+        for value in (channel.code, channel.name):
+            if value in known:
+                raise ConfigurationError(
+                    f"{place}: {value!r} is the code or name of {known[value]} too", hint="Give the channel another one"
+                )
+            known[value] = place
+        kept.append(channel)
+    return tuple(sorted(kept, key=lambda channel: channel.code))
+
+
+def _with_serial_form(document: dict[str, Any]) -> dict[str, Any]:
+    """Put the number of the serial form where its name stands; what is no name stays, and is refused with the rest."""
+    form = document.get("serial_form")
+    if isinstance(form, str) and form in SerialForm.__members__:
+        return document | {"serial_form": SerialForm[form].value}
+    return document | ({"serial_form": 0} if "serial_form" in document else {})
+
+
+def _problem_and_key(message: str) -> tuple[str, str]:
+    """Split what msgspec says into the problem and the key that it is about, ``terminals[0].funds`` for example."""
+    match = _PLACE.match(message)
+    assert match
+    problem, key = match["problem"], match["key"] or ""
+    if unknown := _UNKNOWN.search(problem):
+        return "there is no such key", f"{key}.{unknown['field']}".removeprefix(".")
+    if key == "serial_form":
+        return f"must be one of {', '.join(SerialForm.__members__)}", key
+    return problem, key
+
+
+def _located(name: str, text: str, problem: str, key: str) -> ConfigurationError:
+    line = line_of_key(text, key)
+    place = f"{name}, line {line}" if line else name
+    return ConfigurationError(f"{place}: {key}: {problem}" if key else f"{place}: {problem}", hint=HINT)
+
+
+def line_of_key(text: str, key: str) -> int:
+    """Return the line, from 1, of a key like ``fee.fixed_fen`` or ``terminals[1].funds`` in a TOML text.
+
+    Where it is not there, the line of the innermost of its tables that is; 0 where none is.
+    """
+    lines = text.splitlines()
+    name, found = "", 0
+    for part in re.findall(r"[^.\[\]]+|\[\d+\]", key):
+        index = int(part[1:-1]) if part[0] == "[" else 0
+        name, start = (name, 0) if part[0] == "[" else (part, found)
+        pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}[\"']?\s*[\]=]")
+        hits = [number for number, line in enumerate(lines[start:], start + 1) if pattern.match(line)]
+        if len(hits) <= index:
+            break
+        found = hits[index]
+    return found
+
+
+BUILT_IN_CHANNELS: tuple[Channel, ...] = _told_apart(
+    (file.name, read_profile(file, file.name))
+    for file in (resources.files("ledger") / "channel_profiles").iterdir()
+    if file.name.endswith(".toml")
 )

@@ -247,3 +247,4 @@ EVENTS: tuple[type[Event], ...] = (
     Close,
     Clock,
 )
+EVENT_NUMBERS = {str(struct.__struct_config__.tag): number for number, struct in enumerate(EVENTS, 1)}

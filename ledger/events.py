@@ -15,7 +15,7 @@ from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import EventInvalid
 from ledger.event_shapes import SHAPES, first_fault
 from ledger.event_structs import (
-    EVENTS,
+    EVENT_NUMBERS,
     Bill,
     Clock,
     Close,
@@ -34,7 +34,7 @@ from ledger.event_structs import (
 )
 from ledger.nested_values import Malformed, Value, read_json, read_msgpack
 from ledger.outcomes import OutcomeCode
-from ledger.packed_legs import MAX_LEGS, PackedLeg, first_wrong_leg, ledger_event, legs_of, unpack_legs
+from ledger.packed_legs import MAX_LEGS, PackedLeg, first_wrong_leg, ledger_event, legs_of, names_hold, unpack_legs
 
 __all__ = [
     "Bill",
@@ -70,8 +70,7 @@ MAX_AMOUNT_FEN = 2**63 - 1
 
 _PACKED = struct.Struct("<BBHHH16sQqQ16x")
 _ASCII_SPACE = b" \t\n\r"
-_TYPES: dict[str | None, int] = {str(struct.__struct_config__.tag): number for number, struct in enumerate(EVENTS, 1)}
-_TYPE_NAMES = {number: str(name) for name, number in _TYPES.items()}
+_TYPE_NAMES = {number: name for name, number in EVENT_NUMBERS.items()}
 _KEY_FIELDS = ("type", "channel", "business_date", "serial")
 
 
@@ -225,7 +224,7 @@ def _pack_fields(named: dict[str, Value], channels: tuple[Channel, ...]) -> tupl
 def _numbers(named: dict[str, Value], channels: tuple[Channel, ...]) -> PackedEvent:
     """Turn the fields into numbers; one that is missing or wrong becomes a number that it cannot have."""
     text = {name: value for name, value in named.items() if isinstance(value, str)}
-    event_type = _TYPES.get(text.get("type"), 0)
+    event_type = EVENT_NUMBERS.get(text.get("type", ""), 0)
     channel = next((channel for channel in channels if channel.name == text.get("channel")), None)
     business_date = fields.parse_date(text.get("business_date", ""))
     value_date = fields.parse_date(text["value_date"]) if "value_date" in text else business_date
@@ -258,15 +257,28 @@ def _first_wrong_number(event: PackedEvent, legs: list[PackedLeg], channels: tup
     code = next((code for right, code in checks if not right), OutcomeCode.applied)
     if code:
         return code
+    assert channel
     if event.event_type > EVENT_TYPE_PAYMENT:
-        return first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channels)
+        wrong = (first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channels), _first_out_of_scope(event, legs, channel))
+        return min((code for code in wrong if code), default=OutcomeCode.applied)
     return _first_wrong_household_number(event)
 
 
 def _publishes(channel: Channel, event_type: int) -> bool:
-    if channel.publishes_ledger_events:
-        return event_type > EVENT_TYPE_PAYMENT
-    return event_type == (EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT)
+    return _TYPE_NAMES.get(event_type) in channel.publishes
+
+
+def _first_out_of_scope(event: PackedEvent, legs: list[PackedLeg], channel: Channel) -> OutcomeCode:
+    """Refuse that a channel names what it must not: another's events, or an event that is past its window for reversals."""
+    if channel.scope == "all":
+        return OutcomeCode.applied
+    if any(names_hold(leg) and leg.pending_channel != channel.code for leg in legs):
+        return OutcomeCode.event_of_another_channel
+    if _TYPE_NAMES[event.event_type] == "reverse":
+        days = [event.business_date - leg.pending_business_date for leg in legs]
+        if not all(0 <= late <= channel.reversal_days for late in days):
+            return OutcomeCode.reversal_window_closed
+    return OutcomeCode.applied
 
 
 def _first_wrong_household_number(event: PackedEvent) -> OutcomeCode:

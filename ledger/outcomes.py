@@ -43,6 +43,8 @@ class OutcomeCode(IntEnum):
     account_malformed = 41
     leg_count_wrong = 42
     leg_field_malformed = 43
+    event_of_another_channel = 44
+    reversal_window_closed = 45
     reserved_flag = 104
 
     # The business date is not open.
@@ -173,6 +175,8 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.account_malformed: "an account is not kind:number",
     OutcomeCode.leg_count_wrong: "the event has no leg, more than 254, or more than its type has",
     OutcomeCode.leg_field_malformed: "a field of a leg is out of its range, or set where its event type has none",
+    OutcomeCode.event_of_another_channel: "the channel names an event of another channel, and may name its own only",
+    OutcomeCode.reversal_window_closed: "the business date lies before that of the event to reverse, or too long after it",
     OutcomeCode.reserved_flag: "a flag is not known",
     OutcomeCode.exists_with_different_flags: "the key or account is known with other flags",
     OutcomeCode.exists_with_different_pending_id: "the key is known with another hold",

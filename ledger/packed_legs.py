@@ -206,10 +206,11 @@ def _fields_are_right(type_: str, leg: PackedLeg, channels: tuple[Channel, ...])
             return False
     if type_ in ("post", "void") and not leg.flags & _KNOWN_FLAGS[type_]:
         return False
-    return _hold_is_right(leg, channels) or (type_ != "reverse" and not _names_hold(leg))
+    return _hold_is_right(leg, channels) or (type_ != "reverse" and not names_hold(leg))
 
 
-def _names_hold(leg: PackedLeg) -> bool:
+def names_hold(leg: PackedLeg) -> bool:
+    """Say whether the leg names a hold, or an event to reverse."""
     return leg[4:8] != PackedLeg()[4:8]
 
 
@@ -265,7 +266,7 @@ def _moving_fields(leg: PackedLeg, channels: tuple[Channel, ...]) -> dict[str, A
         "user_data": leg.user_data,
         "book": leg.book,
         "code": leg.code,
-        "pending": HoldName(**_hold_fields(leg, channels), leg=leg.pending_leg) if _names_hold(leg) else None,
+        "pending": HoldName(**_hold_fields(leg, channels), leg=leg.pending_leg) if names_hold(leg) else None,
     }
 
 

@@ -40,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (
         "packed"
     )
+    channel_profiles: Annotated[
+        str, Meta(description="Directory of profiles (`*.toml`) of channels besides the built-in ones; empty: none")
+    ] = ""
     utc_offset_minutes: Annotated[
         int, Meta(ge=-840, le=840, description="Offset from UTC of the ledger date, fixed when a ledger is made")
     ] = 480

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.engine import Engine, EngineStatus
 from ledger.errors import PeakledgerError, PositionLost
 from ledger.parameters import LedgerParameters
@@ -36,6 +37,7 @@ class ShardSettings:
 
     data: Path
     parameters: LedgerParameters = field(default_factory=LedgerParameters)
+    channels: tuple[Channel, ...] = BUILT_IN_CHANNELS
     rules: FeedRules = field(default_factory=FeedRules)
     takeover_after_s: float | None = None
     accept_lost_records: bool = False
@@ -114,6 +116,7 @@ class Shard:
             self.directory,
             source=self.name,
             parameters=self._settings.parameters,
+            channels=self._settings.channels,
             takeover_after_s=self._settings.takeover_after_s,
             **self._settings.engine_options,
         )

@@ -1,21 +1,26 @@
-"""The built-in channels, and what the core asks of a set of channels."""
+"""The built-in channels, the profiles of others, and what the core asks of a set of channels."""
 
-from dataclasses import replace
+import re
+from datetime import date
+from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from ledger import _core
-from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
+from ledger.account_ids import AccountKind
+from ledger.channels import BUILT_IN_CHANNELS, Channel, Fee, SerialForm, load_channels, read_profile
 from ledger.errors import ConfigurationError
-from ledger.events import encode_json
+from ledger.events import HoldName, Void, encode_json, encode_packed
 from ledger.outcomes import OutcomeCode
 from tests.event_samples import PAYMENT
 
 
 def test_fourteen_channels_publish_payments_one_bills_and_one_ledger_events():
-    assert [channel.code for channel in BUILT_IN_CHANNELS if channel.publishes == "payment"] == list(range(1, 15))
-    assert [channel.name for channel in BUILT_IN_CHANNELS if channel.publishes != "payment"] == ["billing", "ledger"]
+    assert [channel.code for channel in BUILT_IN_CHANNELS if "payment" in channel.publishes] == list(range(1, 15))
+    assert [channel.name for channel in BUILT_IN_CHANNELS if "bill" in channel.publishes] == ["billing"]
+    assert [channel.name for channel in BUILT_IN_CHANNELS if channel.scope == "all"] == ["ledger"]
 
 
 UNUSABLE = [{"code": 0}, {"code": 256}, {"name": ""}, {"name": "x" * 33}, {"code": 2}, {"name": "atm"}]
@@ -25,7 +30,7 @@ UNUSABLE = [{"code": 0}, {"code": 256}, {"name": ""}, {"name": "x" * 33}, {"code
 def test_channels_that_cannot_be_told_apart_are_a_configuration_error(change):
     first, *others = BUILT_IN_CHANNELS
     with pytest.raises(ConfigurationError):
-        _core.EventDecoder([replace(first, **change), *others])
+        _core.EventDecoder([msgspec.structs.replace(first, **change), *others])
 
 
 def test_as_many_channels_as_there_are_codes_are_found_by_their_names():
@@ -36,3 +41,144 @@ def test_as_many_channels_as_there_are_codes_are_found_by_their_names():
         assert (code, packed[2]) == (OutcomeCode.applied, channel.code)
         unknown = msgspec.structs.replace(PAYMENT, channel=channel.name[:-1] + "x")
         assert decoder.decode_fast(encode_json(unknown))[0] == OutcomeCode.channel_unknown
+
+
+PROFILE = """\
+code = 15
+name = "village_tablet"
+chinese_name = "村级平板"
+serial_form = "uuid"
+publishes = ["payment", "post", "void"]
+funds = "prefunded"
+account = "agency:{payer:8}"
+
+[fee]
+basis_points = 30
+fixed_fen = 10
+
+[[terminals]]
+name = "tablet"
+chinese_name = "平板"
+
+[[terminals]]
+name = "night_file"
+chinese_name = "夜间文件"
+funds = "two_phase"
+"""
+
+
+def written(folder: Path, text: str, name: str = "tablet.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_profile_is_read_whole(tmp_path):
+    channel = read_profile(written(tmp_path, PROFILE))
+    assert (channel.code, channel.name, channel.chinese_name, channel.serial_form) == (
+        15,
+        "village_tablet",
+        "村级平板",
+        SerialForm.uuid,
+    )
+    tablet, night_file = channel.rules
+    assert (tablet.funds, tablet.payer.kind, tablet.payer.digits) == ("prefunded", AccountKind.agency, 8)
+    assert (night_file.terminal, night_file.funds, night_file.payer) == ("night_file", "two_phase", None)
+
+
+WRONG = [
+    ("code = 15", "code = 256", 1, "code"),
+    ("code = 15", 'code = "15"', 1, "code"),
+    ('"village_tablet"', '"Village Tablet"', 2, "name"),
+    ('"uuid"', '"roman"', 4, "serial_form"),
+    ('"post", "void"', '"post", "fly"', 5, "publishes[2]"),
+    (', "post", "void"', "", 20, "terminals[1].funds"),
+    ('funds = "prefunded"', 'funds = "barter"', 6, "funds"),
+    ('account = "agency:{payer:8}"', 'account = "agency:8"', 7, "account"),
+    ('account = "agency:{payer:8}"', 'account = "agency:{payee:8}"', 7, "account"),
+    ('account = "agency:{payer:8}"', 'account = "agency:{payer:19}"', 7, "account"),
+    ("basis_points = 30", "basis_points = 0.3", 10, "fee.basis_points"),
+    ("fixed_fen = 10", "fixed_fen = 10\ngreatest_fen = 5\nleast_fen = 6", 13, "fee.least_fen"),
+    ("fixed_fen = 10", "fixed = 10", 11, "fee.fixed"),
+    ("[fee]", "[limits]\nleast_fen = 9\ngreatest_fen = 8\n[fee]", 10, "limits.least_fen"),
+    ('name = "night_file"', 'name = "tablet"', 18, "terminals[1].name"),
+    ('name = "night_file"', 'nickname = "n"\nname = "night_file"', 18, "terminals[1].nickname"),
+    ("[fee]", "[fee", 9, ""),
+    ('chinese_name = "村级平板"\n', "", 0, "chinese_name"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "line", "key"), WRONG, ids=[f"{wrong[:30]!r}" for _, wrong, *_ in WRONG])
+def test_an_error_names_the_file_the_line_and_the_key(tmp_path, right, wrong, line, key):
+    assert right in PROFILE
+    path = written(tmp_path, PROFILE.replace(right, wrong, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        read_profile(path)
+    told = str(caught.value)
+    assert told.startswith(str(path))
+    assert f"line {line}" in told or line == 0
+    assert key in told
+
+
+def test_a_file_that_is_no_text_or_not_there_is_told_by_its_name(tmp_path):
+    path = tmp_path / "odd.toml"
+    with pytest.raises(ConfigurationError, match=r"odd\.toml: No such file"):
+        read_profile(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"odd\.toml: .*UTF-8"):
+        read_profile(path)
+
+
+def test_channels_of_a_directory_stand_among_the_built_in_ones(tmp_path):
+    written(tmp_path, PROFILE)
+    channels = load_channels(tmp_path)
+    assert [channel.code for channel in channels] == sorted([15, *(channel.code for channel in BUILT_IN_CHANNELS)])
+    assert load_channels("") is BUILT_IN_CHANNELS
+    with pytest.raises(ConfigurationError, match="no such directory"):
+        load_channels(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("change", ["code = 7", 'name = "alipay"'])
+def test_a_code_or_name_that_is_taken_is_told_with_both_profiles(tmp_path, change):
+    key = change.split()[0]
+    line = next(line for line in PROFILE.splitlines() if line.startswith(key + " "))
+    path = written(tmp_path, PROFILE.replace(line, change, 1))
+    with pytest.raises(ConfigurationError, match=rf"{path}: .* of a built-in channel"):
+        load_channels(tmp_path)
+
+
+def test_a_fee_is_rounded_and_bounded():
+    assert [Fee(basis_points=38, rounding=way).of(1000) for way in ("half_up", "up", "down")] == [4, 4, 3]
+    assert [Fee(basis_points=50, rounding=way).of(100) for way in ("half_up", "up", "down")] == [1, 1, 0]
+    assert Fee(basis_points=38, fixed_fen=100, least_fen=200, greatest_fen=2000).of(1) == 200
+    assert Fee(basis_points=38, fixed_fen=100, least_fen=200, greatest_fen=2000).of(10**7) == 2000
+    assert Fee().of(12345) == 0
+
+
+def test_a_new_channel_publishes_without_code(tmp_path):
+    written(tmp_path, PROFILE)
+    channels = load_channels(tmp_path)
+    void = Void(
+        "village_tablet",
+        date(2026, 7, 23),
+        str(UUID(int=2)),
+        pending=HoldName("village_tablet", date(2026, 7, 23), str(UUID(int=1))),
+    )
+    code, packed = _core.EventDecoder(channels).decode_slow(encode_json(void))
+    assert (code, packed) == (OutcomeCode.applied, encode_packed(void, channels))
+    assert _core.EventDecoder(channels).decode_fast(packed) == (code, packed)
+    assert _core.EventDecoder(BUILT_IN_CHANNELS).decode_fast(packed)[0] == OutcomeCode.channel_unknown
+
+
+def test_the_page_lists_the_fourteen_and_the_keys_of_a_profile():
+    page = (Path(__file__).parent.parent / "docs" / "channels.md").read_text()
+    for channel in BUILT_IN_CHANNELS[:14]:
+        line = next(
+            line
+            for line in page.splitlines()
+            if line.startswith(f"| {channel.code} | `{channel.name}` | {channel.chinese_name} |")
+        )
+        assert all(f"{each.name} {each.chinese_name}" in line for each in channel.terminals)
+        assert all(rule.funds in line and rule.settlement in line for rule in channel.rules)
+    for key in Channel.__struct_fields__:
+        assert re.search(rf"^\| `{key}[.`]", page, re.M), key

@@ -8,6 +8,7 @@ from cpython.exc cimport PyErr_SetInterrupt
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from ledger.errors import ConfigurationError
+from ledger.event_structs import EVENT_NUMBERS as _EVENT_NUMBERS
 from ledger.events import decode_to_packed
 
 cdef enum:
@@ -76,9 +77,10 @@ cdef int channel_table_fill(channel_table *table, object channels) except -1:
         if profile.serial_form or channel_by_name(table, name, len(name)):
             raise ConfigurationError("two channels have the same code or name", channel=channel)
         profile.serial_form = channel.serial_form
-        profile.event_type = EVENT_TYPE_BILL if channel.issues_bills else EVENT_TYPE_PAYMENT
-        if channel.publishes_ledger_events:
-            profile.event_type = EVENT_TYPE_OPEN_ACCOUNT  # stands for all ledger events
+        for event_type in channel.publishes:
+            profile.publishes |= <uint32_t>1 << <int>_EVENT_NUMBERS[event_type]
+        profile.reversal_days = channel.reversal_days
+        profile.names_any_event = channel.scope == "all"
         profile.name_bytes = <uint8_t> len(name)
         memcpy(profile.name, <const char *> name, len(name))
         name_words(profile.name, len(name), &profile.name_head, &profile.name_tail)
@@ -147,6 +149,10 @@ cdef inline bint period_is_right(uint32_t period) noexcept nogil:
     return LOWEST_PERIOD <= period <= HIGHEST_PERIOD and 1 <= period % 100 <= 12
 
 
+cdef inline bint may_publish(const channel_profile *profile, uint8_t event_type) noexcept nogil:
+    return profile.publishes >> (event_type & 31) & 1
+
+
 cdef inline uint64_t bit_if(bint problem, int code) noexcept nogil:
     return <uint64_t> problem << code
 
@@ -155,7 +161,7 @@ cdef inline uint64_t packed_problems(const packed_event *event, const channel_pr
     """What is wrong with a packed event: a bit for each outcome code; the lowest is the refusal."""
     cdef uint64_t problems = 0, due_date = event.detail >> 32
     problems |= bit_if(event.event_type != EVENT_TYPE_BILL and event.event_type != EVENT_TYPE_PAYMENT, OUTCOME_EVENT_TYPE_UNKNOWN)
-    problems |= bit_if(profile.event_type != event.event_type, OUTCOME_CHANNEL_UNKNOWN)
+    problems |= bit_if(not may_publish(profile, event.event_type), OUTCOME_CHANNEL_UNKNOWN)
     problems |= bit_if(event.business_date == 0, OUTCOME_BUSINESS_DATE_INVALID)
     problems |= bit_if(event.value_date == 0, OUTCOME_VALUE_DATE_INVALID)
     problems |= bit_if(not serial_is_right(event.serial, profile.serial_form), OUTCOME_SERIAL_MALFORMED)

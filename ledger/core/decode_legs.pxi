@@ -14,7 +14,7 @@ cdef uint64_t head_problems(const packed_event *event, const channel_profile *pr
     """What is wrong with the head of a ledger event: a bit for each outcome code; the lowest is the refusal."""
     cdef uint64_t problems = 0
     problems |= bit_if(event.event_type > EVENT_TYPE_CLOCK, OUTCOME_EVENT_TYPE_UNKNOWN)
-    problems |= bit_if(profile.event_type != EVENT_TYPE_OPEN_ACCOUNT, OUTCOME_CHANNEL_UNKNOWN)
+    problems |= bit_if(not may_publish(profile, event.event_type), OUTCOME_CHANNEL_UNKNOWN)
     problems |= bit_if(event.business_date == 0, OUTCOME_BUSINESS_DATE_INVALID)
     problems |= bit_if(event.value_date == 0, OUTCOME_VALUE_DATE_INVALID)
     problems |= bit_if(not serial_is_right(event.serial, profile.serial_form), OUTCOME_SERIAL_MALFORMED)
@@ -101,6 +101,18 @@ cdef uint64_t leg_problems(const packed_leg *leg, uint8_t event_type, const chan
     return problems
 
 
+cdef uint64_t scope_problems(const packed_event *event, const packed_leg *leg, const channel_profile *profile) noexcept nogil:
+    """What the channel must not name: events of other channels, and what is past its window for reversals."""
+    cdef uint64_t problems = 0
+    cdef int days = <int>event.business_date - leg.pending_business_date
+    if profile.names_any_event:
+        return 0
+    problems |= bit_if(names_hold(leg) and leg.pending_channel != event.channel, OUTCOME_EVENT_OF_ANOTHER_CHANNEL)
+    if event.event_type == EVENT_TYPE_REVERSE:
+        problems |= bit_if(not 0 <= days <= profile.reversal_days, OUTCOME_REVERSAL_WINDOW_CLOSED)
+    return problems
+
+
 cdef inline bint is_all_zero(const uint8_t *data, size_t length) noexcept nogil:
     cdef size_t at
     for at in range(length):
@@ -130,7 +142,7 @@ cdef uint16_t decode_packed_ledger_event(
     problems = head_problems(event, profile)
     memcpy(legs, value + sizeof(packed_event), <size_t>leg_bytes)
     for at in range(leg_count):
-        problems |= leg_problems(&legs[at], event.event_type, channels)
+        problems |= leg_problems(&legs[at], event.event_type, channels) | scope_problems(event, &legs[at], profile)
     if not problems:
         return OUTCOME_APPLIED
     code = refuse_packed(event, profile, problems)

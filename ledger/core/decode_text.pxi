@@ -325,7 +325,7 @@ cdef inline uint16_t finish_text_event(text_event *found, const channel_table *c
         event.detail = <uint64_t> found.due_date << 32 | found.period
     if event.value_date == 0:
         event.value_date = event.business_date
-    if profile.event_type != event.event_type:
+    if not may_publish(profile, event.event_type):
         found.problems |= <uint64_t> 1 << OUTCOME_CHANNEL_UNKNOWN
     if not take_serial(event.serial, profile.serial_form, found.serial, found.serial_bytes):
         if not is_plain(found.serial, found.serial_bytes):

@@ -12,13 +12,13 @@ import typer
 from rich.progress import Progress, TaskID
 
 from ledger._core import EventDecoder
-from ledger.channels import BUILT_IN_CHANNELS
+from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, EventInvalid
 from ledger.events import PackedEvent, encode_msgpack, unpack_event
 from ledger.layouts import PACKED_EVENT
 from ledger.outcomes import OutcomeCode
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, Config, Encoding, Json, Stream, Topic, kafka_errors
+from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.display import byte_progress, error_console, show
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
@@ -29,10 +29,10 @@ _ASK_PYTHON = 0xFFFF
 class EventLines:
     """The events of JSON lines. A line that is none is told and counted; it is the last one unless ``keep_going``."""
 
-    def __init__(self, file: str, lines: Iterable[bytes], *, keep_going: bool) -> None:
+    def __init__(self, file: str, lines: Iterable[bytes], channels: tuple[Channel, ...], *, keep_going: bool) -> None:
         self.bad_lines = 0
         self._file, self._lines, self._keep_going = file, lines, keep_going
-        self._decoder = EventDecoder(BUILT_IN_CHANNELS)
+        self._decoder = EventDecoder(channels)
 
     def events(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield each event as its line and as its ``packed_event``. Empty lines are skipped."""
@@ -63,6 +63,7 @@ def publish(
         bool, typer.Option("--keep-going", help="Leave lines that are no events out, and publish the rest")
     ] = False,
     encoding: Encoding = None,
+    channel_profiles: ChannelProfiles = None,
     topic: Topic = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
@@ -75,11 +76,12 @@ def publish(
     status 7; with --keep-going the run goes on, and ends with status 7 all the same. To publish twice does no harm: the ledger
     answers exists.
     """
-    flags = {"encoding": encoding, "topic": topic, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
+    channels = load_channels(settings.channel_profiles)
     with _lines_of(file) as lines, kafka_errors(settings.bootstrap_servers):
-        events = EventLines(file, lines, keep_going=keep_going)
-        count = asyncio.run(_publish(settings, events.events()))
+        events = EventLines(file, lines, channels, keep_going=keep_going)
+        count = asyncio.run(_publish(settings, channels, events.events()))
     show("published", [{"published": count, "bad_lines": events.bad_lines}], as_json=as_json)
     if events.bad_lines:
         hint = (
@@ -88,16 +90,18 @@ def publish(
         raise EventInvalid(f"{file} has lines that are no events", hint=hint, bad_lines=events.bad_lines)
 
 
-async def _publish(settings: config.Settings, events: Iterator[tuple[bytes, bytes]]) -> int:
+async def _publish(settings: config.Settings, channels: tuple[Channel, ...], events: Iterator[tuple[bytes, bytes]]) -> int:
     count = 0
     async with _publisher(settings) as publisher:
         while batch := list(islice(events, _EVENTS_AT_ONCE)):
-            await _send(publisher, settings.encoding, batch)
+            await _send(publisher, settings.encoding, channels, batch)
             count += len(batch)
     return count
 
 
-async def _send(publisher: SinkPublisher, encoding: str, events: list[tuple[bytes, bytes]]) -> None:
+async def _send(
+    publisher: SinkPublisher, encoding: str, channels: tuple[Channel, ...], events: list[tuple[bytes, bytes]]
+) -> None:
     if encoding == "packed":
         await publisher.publish_packed(b"".join(packed for _, packed in events))
         return
@@ -105,7 +109,7 @@ async def _send(publisher: SinkPublisher, encoding: str, events: list[tuple[byte
         fields = PACKED_EVENT.unpack(packed)
         value = line
         if encoding == "msgpack":
-            value = encode_msgpack(unpack_event(PackedEvent(*(fields[name] for name in PackedEvent._fields))))
+            value = encode_msgpack(unpack_event(PackedEvent(*(fields[name] for name in PackedEvent._fields)), channels))
         await publisher.publish_record(f"{fields['household']:013d}".encode(), value)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from ledger.channels import load_channels
 from ledger.errors import PeakledgerError
 from ledger.parameters import LedgerParameters
 from peakledger import config
@@ -37,6 +38,7 @@ def run(
     group: options.Group = None,
     outcomes_topic: options.OutcomesTopic = None,
     outcomes: options.Outcomes = None,
+    channel_profiles: options.ChannelProfiles = None,
     utc_offset_minutes: options.UtcOffsetMinutes = None,
     close_after_days: options.CloseAfterDays = None,
     future_days: options.FutureDays = None,
@@ -106,12 +108,14 @@ def _outcome_sink(settings: config.Settings) -> BatchSink:
 
 def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettings:
     level = OutcomeLevel(settings.outcomes)
+    channels = load_channels(settings.channel_profiles)
     return ShardSettings(
         Path(settings.data),
         parameters=LedgerParameters(settings.utc_offset_minutes, settings.close_after_days, settings.future_days),
+        channels=channels,
         rules=FeedRules(settings.max_ahead_s or None, settings.quarantine_corrupt_batches),
         takeover_after_s=settings.takeover_after_s if settings.takeover_after_s and not settings.stream else None,
         accept_lost_records=settings.accept_lost_records,
         stop_at_end=stop_at_end,
-        followers=[] if level is OutcomeLevel.none else [OutcomeFollower(partial(_outcome_sink, settings), level)],
+        followers=[] if level is OutcomeLevel.none else [OutcomeFollower(partial(_outcome_sink, settings), level, channels)],
     )

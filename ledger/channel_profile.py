@@ -1,0 +1,179 @@
+"""The profile of a channel: what it may publish, whose money pays, what it costs, when it settles.
+
+``ledger.channels`` reads profiles from TOML files; docs/channels.md describes their keys. What a profile says about posting is
+its ``rules``: one for each kind of terminal of the channel.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import cached_property
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ledger.account_ids import AccountKind
+
+MAX_TERMINALS = 8
+MAX_PAYER_DIGITS = 18
+GREATEST_FEN = 2**63 - 1
+BASIS_POINTS = 10_000
+
+EventTypeName = Literal[
+    "bill", "payment", "open_account", "transfer", "post", "void", "reverse", "freeze", "unfreeze", "close", "clock"
+]
+FundsModel = Literal["deferred", "two_phase", "stored_value", "prefunded", "float"]
+SettlementCycle = Literal["T+1", "prepaid", "daily_deposit", "cash_collection", "batch", "none"]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+AmountFen = Annotated[int, Meta(ge=0, le=GREATEST_FEN)]
+TimeoutS = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Days = Annotated[int, Meta(ge=0, le=0xFFFF)]
+
+WITH_PAYER = frozenset({"stored_value", "prefunded", "float"})
+
+
+class SerialForm(IntEnum):
+    """How a channel writes the serial of an event. The numbers are those of ``record_layout.h``."""
+
+    digits = 1
+    uuid = 2
+    ascii = 3
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    """The accounts of one kind whose numbers have so many digits."""
+
+    kind: AccountKind
+    digits: int
+
+
+_PATTERN = re.compile(rf"({'|'.join(AccountKind.__members__)}):\{{(payer|payee):([0-9]{{1,2}})\}}")
+
+
+def numbered_accounts(pattern: str, field: str) -> Numbered:
+    """Return what a pattern like ``card:{payer:16}`` stands for. Raises ValueError where it is none, or names another field."""
+    match = _PATTERN.fullmatch(pattern)
+    if match is None or match[2] != field or not 1 <= int(match[3]) <= MAX_PAYER_DIGITS:
+        raise ValueError(f"must be like card:{{{field}:16}}, with 1 to {MAX_PAYER_DIGITS} digits, not {pattern!r}")
+    return Numbered(AccountKind[match[1]], int(match[3]))
+
+
+class Fee(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the channel keeps of a payment when it settles: a share of the amount and a fixed part, between two bounds."""
+
+    basis_points: Annotated[int, Meta(ge=0, le=BASIS_POINTS)] = 0
+    fixed_fen: AmountFen = 0
+    least_fen: AmountFen = 0
+    greatest_fen: AmountFen = GREATEST_FEN
+    rounding: Literal["half_up", "up", "down"] = "half_up"
+
+    def of(self, amount_fen: int) -> int:
+        """Return the fee for a payment, in fen."""
+        added = {"half_up": BASIS_POINTS // 2, "up": BASIS_POINTS - 1, "down": 0}[self.rounding]
+        share_fen = (amount_fen * self.basis_points + added) // BASIS_POINTS
+        return min(max(share_fen + self.fixed_fen, self.least_fen), self.greatest_fen)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The least and the greatest amount of one payment."""
+
+    least_fen: Annotated[int, Meta(ge=1, le=GREATEST_FEN)] = 1
+    greatest_fen: Annotated[int, Meta(ge=1, le=GREATEST_FEN)] = GREATEST_FEN
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of terminal of a channel; what it leaves out is the channel's."""
+
+    name: Name
+    chinese_name: str
+    funds: FundsModel | None = None
+    account: str | None = None
+    instruction_timeout_s: TimeoutS | None = None
+    settlement: SettlementCycle | None = None
+
+
+class PostingRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How the payments of one kind of terminal are posted. ``payer`` None: the clearing account of the business date pays."""
+
+    terminal: str
+    funds: FundsModel
+    payer: Numbered | None
+    timeout_s: int
+    settlement: SettlementCycle
+
+
+class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """One channel. ``publishes`` names the types of events that it may publish; with ``scope`` own they name its own events only.
+
+    ``reversal_days`` is how many business dates after the original a reversal may come, 0 for the same date only.
+    """
+
+    code: Annotated[int, Meta(ge=1, le=255)]
+    name: Name
+    chinese_name: str
+    serial_form: SerialForm
+    publishes: tuple[EventTypeName, ...] = ("payment",)
+    scope: Literal["own", "all"] = "own"
+    funds: FundsModel = "deferred"
+    account: str = ""
+    instruction_timeout_s: TimeoutS = 0
+    settlement: SettlementCycle = "T+1"
+    reversal_days: Days = 0
+    alarm_level_fen: AmountFen = 0
+    priority: Literal["interactive", "batch"] = "interactive"
+    fee: Fee = Fee()
+    limits: Limits = Limits()
+    terminals: Annotated[tuple[Terminal, ...], Meta(max_length=MAX_TERMINALS)] = ()
+
+    @property
+    def issues_bills(self) -> bool:
+        return "bill" in self.publishes
+
+    @cached_property
+    def rules(self) -> tuple[PostingRule, ...]:
+        """The posting rule of the only terminal, or one for each kind of terminal in the order of the profile."""
+        return tuple(map(self._rule, self._terminals().values()))
+
+    def _rule(self, terminal: Terminal) -> PostingRule:
+        funds = terminal.funds or self.funds
+        pattern = self.account if terminal.account is None else terminal.account
+        own_timeout_s = terminal.instruction_timeout_s
+        return PostingRule(
+            terminal=terminal.name,
+            funds=funds,
+            payer=numbered_accounts(pattern, "payer") if funds in WITH_PAYER else None,
+            timeout_s=self.instruction_timeout_s if own_timeout_s is None else own_timeout_s,
+            settlement=terminal.settlement or self.settlement,
+        )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield each key that does not go together with the others, and why. A key of a terminal is ``terminals[0].key``."""
+        if self.limits.least_fen > self.limits.greatest_fen:
+            yield "limits.least_fen", "must not be above greatest_fen"
+        if self.fee.least_fen > self.fee.greatest_fen:
+            yield "fee.least_fen", "must not be above greatest_fen"
+        names = [terminal.name for terminal in self.terminals]
+        for at, name in enumerate(names):
+            if name in names[:at]:
+                yield f"terminals[{at}].name", f"{name} names two terminals"
+        for place, terminal in self._terminals().items():
+            yield from self._problems_of_funds(place, terminal)
+
+    def _terminals(self) -> dict[str, Terminal]:
+        """Return the kinds of terminals by their place in the profile; the only one of a profile without any stands nowhere."""
+        only = Terminal(name="", chinese_name="")
+        return {f"terminals[{at}].": terminal for at, terminal in enumerate(self.terminals)} or {"": only}
+
+    def _problems_of_funds(self, place: str, terminal: Terminal) -> Iterator[tuple[str, str]]:
+        funds = terminal.funds or self.funds
+        if funds in WITH_PAYER:
+            try:
+                numbered_accounts(self.account if terminal.account is None else terminal.account, "payer")
+            except ValueError as error:
+                yield f"{'' if terminal.account is None else place}account", f"funds are {funds}: the account that pays {error}"
+        if funds == "two_phase" and not {"post", "void"} <= set(self.publishes):
+            yield (
+                f"{place if terminal.funds else ''}funds",
+                "two_phase needs post and void in publishes, to confirm and to refuse",
+            )
