@@ -13,7 +13,7 @@ from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
 from bench.results import RESULTS, Results, load_results
-from bench.suites import core, expiry, growth, kafka, latency, mixed, postgresql, projection, read, start, statement
+from bench.suites import core, expiry, growth, kafka, latency, live, mixed, postgresql, projection, read, start, statement
 from bench.workload import Workload
 
 app = typer.Typer(no_args_is_help=True)
@@ -30,6 +30,7 @@ Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A brok
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 JsonEvents = Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")]
 
+LIVE_RATES = [100_000.0, 1_000_000.0, float("inf")]
 HERE = Path(tempfile.gettempdir())
 
 
@@ -54,14 +55,20 @@ def kafka_command(
     households: Households = 1_000_000,
     repetitions: Repetitions = 3,
     json_events: JsonEvents = False,
+    go_on: Annotated[bool, typer.Option("--live", help="Publish on beside the engine, behind so many events")] = False,
+    rate: Annotated[list[float], typer.Option(help="With --live: events a second; inf is as fast as it goes")] = LIVE_RATES,
+    seconds: Seconds = 10.0,
     servers: Servers = None,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Catch-up of a filled topic, beside confluent-kafka and aiokafka merely reading it."""
+    """Catch-up of a filled topic, beside confluent-kafka and aiokafka merely reading it; or live, behind a backlog."""
     workload = Workload(events=events, households=households, json=json_events)
     with broker(servers) as place:
+        if go_on:
+            _show(live.run(place, directory, workload=workload, rates=rate, seconds=seconds), results, as_json)
+            return
         found = kafka.run(place, directory, workload=workload, repetitions=repetitions, readers=("confluent", "aiokafka"))
     _show(found, results, as_json)
 
@@ -76,7 +83,7 @@ def latency_command(
     results: Out = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """From the acknowledged publish to the balance that any process can read."""
+    """From a publish to what is durable, to the outcome that arrives, and to the balance that any process can read."""
     with broker(servers) as place:
         found = latency.run(place, directory, households=households, rates=rate, seconds=seconds)
     _show(found, results, as_json)

@@ -14,39 +14,15 @@ import uvloop
 
 from bench.brokers import BrokerForBench
 from bench.feeding import opening_of
+from bench.publishing import fill
 from bench.readers import Reading, read_with
 from bench.results import Results, new_results
 from bench.workload import Workload
 from streams.feeding import FeedRules
 from streams.shard import Shard, ShardSettings
 from streams.shards import KafkaShards
-from streams.sinks import KafkaSink
 
 POLL_S = 0.001
-FLUSH_TIMEOUT_S = 120.0
-
-
-async def fill(servers: str, topic: str, *parts: Workload) -> float:
-    """Publish workloads one after the other, as whole batches to partition 0; return records a second."""
-    sink = KafkaSink(topic, servers)
-    await sink.start()
-    start = time.perf_counter()
-    for part in parts:
-        first = 0
-        for batch, next_offset in part.batches():
-            await sink.send(0, for_broker(batch), next_offset - first)
-            first = next_offset
-    await sink.flush(FLUSH_TIMEOUT_S)
-    seconds = time.perf_counter() - start
-    await sink.close(FLUSH_TIMEOUT_S)
-    return sum(part.events for part in parts) / seconds
-
-
-def for_broker(batch: bytes) -> bytearray:
-    """Return the batch with base offset 0, as a broker wants it from a publisher; the CRC does not cover the base offset."""
-    published = bytearray(batch)
-    published[:8] = bytes(8)
-    return published
 
 
 class CatchUp:

@@ -1,73 +1,66 @@
-"""From a publish that Kafka acknowledged to a balance that any process can read, at a fixed rate.
+"""From a publish at a fixed rate to what comes of it: durable, an outcome that arrived, a balance that any process can read.
 
-Batches leave when their time has come, whether earlier ones are acknowledged or not, so a stall delays what comes after it in the
-figures as well (no coordinated omission): ``intended_to_visible`` counts from the time a batch should have left.
+Counted from the time at which a batch should have left (``intended``), without coordinated omission, and from the broker's
+acknowledgement. Engine, publisher and each watch are processes of their own.
 """
 
-import asyncio
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import uvloop
-from aiokafka import AIOKafkaProducer
 
 from bench.brokers import BrokerForBench
-from bench.engine_process import finish_watch, open_when_there, running_engine, start_watch
+from bench.engine_process import (
+    durable_positions,
+    finish_watch,
+    open_when_there,
+    running_engine,
+    start_outcome_watch,
+    start_watch,
+)
 from bench.feeding import opening_of
 from bench.percentiles import delays_s, percentile
+from bench.publishing import Published, Times, at_rate, fill, publish_at_rate
 from bench.results import Results, new_results
-from bench.suites.kafka import fill, for_broker
 from bench.workload import Workload
-from streams.sinks import BuiltBatch
 
-BATCHES_PER_S = 200
-
-Times = list[tuple[float, int]]
-
-
-async def publish_at_rate(servers: str, topic: str, workload: Workload, first_offset: int, rate: float) -> tuple[Times, Times]:
-    """Publish the workload; return when each batch should have left and when it was acknowledged, with the offset after it."""
-    intended: Times = []
-    acknowledged: Times = []
-    producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True, acks="all", linger_ms=0)
-    await producer.start()
-    start = time.perf_counter() + 0.1
-    under_way = []
-    for batch, next_offset in workload.batches(first_offset=first_offset):
-        due = start + (next_offset - first_offset) / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        count = workload.records_per_batch
-        future = await producer.send_batch(BuiltBatch(for_broker(batch), count), topic, partition=0)
-        future.add_done_callback(lambda _, after=next_offset: acknowledged.append((time.perf_counter(), after)))
-        intended.append((due, next_offset))
-        under_way.append(future)
-    await asyncio.gather(*under_way)
-    await asyncio.sleep(0)  # the last callback
-    await producer.stop()
-    return intended, acknowledged
+SHARES = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 
 def run(broker: BrokerForBench, directory: Path, *, households: int, rates: list[int], seconds: float) -> Results:
-    """Measure ``acknowledged_to_visible_p99_ms_at_<rate>`` and the like, on accounts that are all open."""
+    """Measure ``<since>_to_<seen>_<share>_ms_at_<rate>``, on accounts that are all open.
+
+    ``since`` is intended or acknowledged; ``seen`` is durable, outcome or visible; ``share`` is p50, p99, p999 (p99.9) or max.
+    """
     results = new_results("latency", households=households, seconds=seconds)
     for rate in rates:
-        batch = max(1, rate // BATCHES_PER_S)
-        events = int(rate * seconds) // batch * batch
-        workload = Workload(events=events, households=households, records_per_batch=batch)
-        servers, topic = broker.servers, broker.new_topic()
-        uvloop.run(fill(servers, topic, opening_of(workload)))
-        with TemporaryDirectory(dir=directory, prefix="bench-") as place, running_engine(servers, topic, Path(place)):
-            shard = Path(place) / f"{topic}-0"
-            wait_until_readable(shard, households)
-            watch = start_watch(shard, households + events)
-            intended, acknowledged = uvloop.run(publish_at_rate(servers, topic, workload, households, rate))
-            seen = finish_watch(watch)
-        for name, since in (("acknowledged", acknowledged), ("intended", intended)):
-            delays_ms = [delay * 1000 for delay in delays_s(since, seen)]
-            for share, label in ((0.5, "p50"), (0.99, "p99"), (1.0, "max")):
-                results.add(f"{name}_to_visible_{label}_ms_at_{rate}", "ms", percentile(delays_ms, share))
+        workload = at_rate(Workload(households=households), rate, seconds)
+        published, seen = measure(broker, directory, workload, rate)
+        for since, times in (("intended", published.due), ("acknowledged", published.acknowledged)):
+            for name, positions in seen.items():
+                delays_ms = [delay * 1000 for delay in delays_s(times, positions)]
+                for label, share in SHARES.items():
+                    results.add(f"{since}_to_{name}_{label}_ms_at_{rate}", "ms", percentile(delays_ms, share))
     return results
+
+
+def measure(broker: BrokerForBench, directory: Path, workload: Workload, rate: float) -> tuple[Published, dict[str, Times]]:
+    """Publish at the rate; return what the publisher noted and when which position was durable, answered and readable."""
+    servers, topic, outcomes_topic = broker.servers, broker.new_topic(), broker.new_topic()
+    first_offset, end_offset = workload.households, workload.households + workload.events
+    uvloop.run(fill(servers, topic, opening_of(workload)))
+    with TemporaryDirectory(dir=directory, prefix="bench-") as place:
+        shard = Path(place) / f"{topic}-0"
+        with running_engine(servers, topic, Path(place), outcomes_topic):
+            wait_until_readable(shard, first_offset)
+            watches = {
+                "outcome": start_outcome_watch(servers, outcomes_topic, first_offset, end_offset),
+                "visible": start_watch(shard, end_offset),
+            }
+            published = uvloop.run(publish_at_rate(servers, topic, workload, first_offset, rate))
+            seen = {name: finish_watch(watch) for name, watch in watches.items()}
+        return published, {"durable": durable_positions(shard), **seen}
 
 
 def wait_until_readable(shard: Path, next_offset: int, timeout_s: float = 120.0) -> None:
