@@ -1,21 +1,27 @@
 """Reads random balances in a process of its own, beside an engine that writes them, and times each read.
 
-``python -m bench.balance_reads SHARD HOUSEHOLDS SECONDS CPU`` prints one line of JSON; CPU -1 leaves the process where it is.
+In turn with them it gets the same accounts with py-lmdb from an environment that nobody writes: the least that a read can cost.
+``python -m bench.balance_reads SHARD BARE HOUSEHOLDS SECONDS CPU`` prints one line of JSON; CPU -1 leaves it where it is.
 """
 
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from bench.bare_lmdb import BareLmdb, record_key
 from bench.percentiles import percentile
 from bench.workload import Workload
 from ledger.projections.balances import BalanceReader
 
 SAMPLE = 20_000
+
+Name = TypeVar("Name")
 
 
 class Reads(msgspec.Struct):
@@ -25,11 +31,13 @@ class Reads(msgspec.Struct):
     p50_us: float
     p99_us: float
     max_us: float
+    bare_p50_us: float
+    bare_p99_us: float
 
 
-def start_reads(shard: Path, households: int, seconds: float, cpu: int) -> "subprocess.Popen[bytes]":
+def start_reads(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> "subprocess.Popen[bytes]":
     """Begin reading in another process; ``finish_reads`` waits for what it found."""
-    command = [sys.executable, "-m", "bench.balance_reads", str(shard), str(households), str(seconds), str(cpu)]
+    command = [sys.executable, "-m", "bench.balance_reads", str(shard), str(bare), str(households), str(seconds), str(cpu)]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
@@ -40,26 +48,42 @@ def finish_reads(process: "subprocess.Popen[bytes]") -> Reads:
     return msgspec.json.decode(output, type=Reads)
 
 
-def read(shard: Path, households: int, seconds: float, cpu: int) -> Reads:
+def read(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> Reads:
     """Read random households, all of them open, for so many seconds."""
     if cpu >= 0:
         os.sched_setaffinity(0, {cpu})
     workload = Workload(households=households, seed=99)
     accounts = [f"household:{workload.household(event)}" for event in range(SAMPLE)]
-    reader = BalanceReader(shard)
-    times_ns = []
-    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
-    before_ns = time.perf_counter_ns()
-    while before_ns < end_ns:
-        for account in accounts:
-            before_ns = time.perf_counter_ns()
-            balance = reader.get(account)
-            times_ns.append(time.perf_counter_ns() - before_ns)
-            assert balance is not None
-    times_us = [duration / 1000 for duration in times_ns]
-    return Reads(len(times_us), percentile(times_us, 0.5), percentile(times_us, 0.99), max(times_us))
+    keys = [record_key(workload.household(event)) for event in range(SAMPLE)]
+    reader, bare_reader = BalanceReader(shard), BareLmdb(bare, readonly=True)
+    times_us: list[float] = []
+    bare_us: list[float] = []
+    end_s = time.perf_counter() + seconds
+    while time.perf_counter() < end_s:
+        times_us += times_of(reader.get, accounts)
+        bare_us += times_of(bare_reader.get, keys)
+    bare_reader.close()
+    return Reads(
+        reads=len(times_us),
+        p50_us=percentile(times_us, 0.5),
+        p99_us=percentile(times_us, 0.99),
+        max_us=max(times_us),
+        bare_p50_us=percentile(bare_us, 0.5),
+        bare_p99_us=percentile(bare_us, 0.99),
+    )
+
+
+def times_of(get: Callable[[Name], object], names: Sequence[Name]) -> list[float]:
+    """Get each of them, all of which are there; return how many microseconds each took."""
+    times_us = []
+    for name in names:
+        before_ns = time.perf_counter_ns()
+        found = get(name)
+        times_us.append((time.perf_counter_ns() - before_ns) / 1000)
+        assert found is not None
+    return times_us
 
 
 if __name__ == "__main__":
-    shard, households, seconds, cpu = sys.argv[1:]
-    print(msgspec.json.encode(read(Path(shard), int(households), float(seconds), int(cpu))).decode())
+    shard, bare, households, seconds, cpu = sys.argv[1:]
+    print(msgspec.json.encode(read(Path(shard), Path(bare), int(households), float(seconds), int(cpu))).decode())

@@ -13,7 +13,21 @@ from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
 from bench.results import RESULTS, Results, load_results
-from bench.suites import core, expiry, growth, kafka, latency, live, mixed, postgresql, projection, read, start, statement
+from bench.suites import (
+    bare_lmdb,
+    core,
+    expiry,
+    growth,
+    kafka,
+    latency,
+    live,
+    mixed,
+    postgresql,
+    projection,
+    read,
+    start,
+    statement,
+)
 from bench.workload import Workload
 
 app = typer.Typer(no_args_is_help=True)
@@ -181,6 +195,19 @@ def statement_command(
 ) -> None:
     """A page of an account's statement, with the journal in the page cache and without."""
     _show(statement.run(directory, entries=entries, pages=pages), results, as_json)
+
+
+@app.command("lmdb")
+def lmdb_command(
+    events: Events = 500_000,
+    households: Households = 1_000_000,
+    repetitions: Repetitions = 5,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """From events to balances in LMDB, beside a bare loop that merely puts the accounts they change."""
+    _show(bare_lmdb.run(directory, events=events, households=households, repetitions=repetitions), results, as_json)
 
 
 @app.command("postgresql")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.postgresql import programs
-from bench.suites import expiry, mixed, postgresql, statement
+from bench.suites import bare_lmdb, expiry, mixed, postgresql, read, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -31,6 +31,21 @@ def test_a_mixed_load_takes_turns_with_plain_payments(tmp_path, json):
 def test_all_holds_expire_before_the_event_that_finds_them_due(tmp_path):
     results = expiry.run(tmp_path, holds=700, households=300, repetitions=2)
     assert [len(results.values(name)) for name in ("expiry_delay_ms", "entries_ms", "bare_write_ms")] == [2, 2, 2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bare_lmdb_loop_puts_the_accounts_that_the_events_change(tmp_path):
+    results = bare_lmdb.run(tmp_path, events=800, households=300, repetitions=2)
+    assert 200 < results.median("accounts_changed") <= 300
+    for name in ("bare_records", "bare_blocks", "engine"):
+        assert len(results.values(f"{name}_events_per_s")) == 2
+
+
+def test_balances_are_read_in_turn_with_a_bare_get(tmp_path):
+    results = read.run(tmp_path, households=300, rate=50_000, seconds=0.2, repetitions=1)
+    for where in ("own_core", "under_load"):
+        assert 0 < results.median(f"{where}_bare_p50_us") <= results.median(f"{where}_bare_p99_us")
+        assert 0 < results.median(f"{where}_p50_us") <= results.median(f"{where}_p99_us")
     assert list(tmp_path.iterdir()) == []
 
 
