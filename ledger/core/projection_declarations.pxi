@@ -126,7 +126,8 @@ cdef class Projector:
     cdef uint64_t flushed_frame
     cdef uint64_t flush_count
     cdef uint64_t last_flush_ns   # how long it took
-    cdef uint64_t next_flush_ns   # when, at the earliest
+    cdef uint32_t last_flush_pages
+    cdef uint64_t flush_ended_ns
     cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
     cdef uint64_t failure_found
     cdef object error
@@ -144,6 +145,8 @@ cdef class Projector:
     cdef wide_uint changed_digest(self, uint32_t block) noexcept nogil
     cdef int require_file(self) except -1
     cdef int flush_changes(self) noexcept nogil
+    cdef uint32_t dirty_pages(self) noexcept nogil
+    cdef uint64_t next_flush_ns(self) noexcept nogil
     cdef int make_room(self) noexcept nogil
     cdef int grow_map(self) noexcept nogil
     cdef int write_changes(self) noexcept nogil

@@ -24,7 +24,7 @@ cdef enum:
     PREFETCH_ENTRIES = 12
     MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
 
-    # The pause after a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
+    # The pause before a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
     LEAST_PAUSE_NS = 1000000
     MOST_SHORT_PAUSE_NS = 50000000
     MOST_PAUSE_NS = 300000000
@@ -32,10 +32,8 @@ cdef enum:
     READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
 
-    LARGE_FLUSH_BLOCKS = 1024
-
-    # Without a reader that holds a snapshot a file keeps to three times what the accounts need; with one it grows without end.
-    BLOATED_TIMES = 6
+    # Without a reader that holds a snapshot a file keeps to twice what the accounts need; with one it grows without end.
+    BLOATED_TIMES = 4
 
     # Why a projector stopped; LMDB's own codes are negative or the system's error numbers, which are smaller.
     PROJECTOR_FENCED = 1001
@@ -52,8 +50,8 @@ _DEFAULT_SPARE_BYTES = 256 << 20
 _DEFAULT_CAPACITY = 1 << 31  # accounts: address space only, memory is taken as accounts open
 
 
-cdef inline uint64_t pause_after_ns(uint64_t flush_ns) noexcept nogil:
-    """Four times as long as a short flush took; as long as a long one took, so that half a core stays for the engine."""
+cdef inline uint64_t pause_before_ns(uint64_t flush_ns) noexcept nogil:
+    """Four times as long as a short flush will take; as long as a long one will, so that half a core stays for the engine."""
     return max(
         min(max(4 * flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_SHORT_PAUSE_NS),
         min(flush_ns, <uint64_t>MOST_PAUSE_NS),
@@ -322,11 +320,12 @@ cdef class Projector:
             if not code:
                 code = self.write_changes()
         if code:
-            self.next_flush_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
+            self.flush_ended_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
             if code != ENOSPC:
                 self.failure = code
             return code
-        is_large = self.dirty_count > LARGE_FLUSH_BLOCKS
+        self.last_flush_pages = self.dirty_pages()
+        is_large = self.last_flush_pages > self.count // ACCOUNTS_PER_BLOCK // 8
         memset(self.changed, 0, (self.count // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
         self.dirty_count = 0
         memcpy(&self.unchanged_digest, self.state.state_digest, sizeof(self.unchanged_digest))
@@ -334,14 +333,23 @@ cdef class Projector:
         self.flush_count += 1
         LMDB.env_info(self.file.env, &info)
         self.used_bytes = (info.last_page + 1) * LMDB_PAGE_BYTES  # noted here: the map may move while another thread asks
-        self.last_flush_ns = monotonic_ns() - begun
-        self.next_flush_ns = begun + self.last_flush_ns + pause_after_ns(self.last_flush_ns)
+        self.flush_ended_ns = monotonic_ns()
+        self.last_flush_ns = self.flush_ended_ns - begun
         self.publish_progress()
         if is_large:
             # LMDB writes over the pages that a flush left only when one more lmdb_txn has gone through: the file keeps two
             # versions of each block then, not three. Should this one fail, the next flush says why.
             self.write_changes()
         return 0
+
+    cdef uint64_t next_flush_ns(self) noexcept nogil:
+        """When to flush, as far as can be said now: a flush takes about as long for each page as the last one did."""
+        cdef double share = min(self.dirty_pages() / <double>max(self.last_flush_pages, <uint32_t>1), 1.0)
+        return self.flush_ended_ns + pause_before_ns(<uint64_t>(share * self.last_flush_ns))
+
+    cdef uint32_t dirty_pages(self) noexcept nogil:
+        """The pages that a flush would write, at most: blocks, and one for the id of each account that has opened."""
+        return self.dirty_count + self.count - self.slots_flushed
 
     cdef int make_room(self) noexcept nogil:
         """See to map and disk beforehand: a page that the disk has no room for would be a bus error."""
@@ -456,7 +464,7 @@ cdef class Projector:
             elif writer.failure != WRITER_RUNS:
                 usleep(IDLE_WAIT_MS * 1000)  # a stopped writer makes nobody wait: without this the thread would spin
             now_ns = monotonic_ns()
-            if now_ns >= self.next_flush_ns and self.state.watermark_frame != self.flushed_frame:
+            if now_ns >= self.next_flush_ns() and self.state.watermark_frame != self.flushed_frame:
                 if not self.flush_changes() and self.is_bloated():
                     return
             if now_ns >= reader_check_ns:
@@ -465,12 +473,12 @@ cdef class Projector:
 
     cdef int wait_ms(self) noexcept nogil:
         """How long to wait for a frame."""
-        cdef uint64_t now_ns = monotonic_ns()
+        cdef uint64_t now_ns = monotonic_ns(), next_ns = self.next_flush_ns()
         if self.stopping:
             return 0
         if self.state.watermark_frame == self.flushed_frame:
             return IDLE_WAIT_MS
-        return <int>((self.next_flush_ns - now_ns) // 1000000 + 1) if self.next_flush_ns > now_ns else 0
+        return <int>((next_ns - now_ns) // 1000000 + 1) if next_ns > now_ns else 0
 
     cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil:
         """Apply one frame that has left the writer's ring."""
