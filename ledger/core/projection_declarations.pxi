@@ -107,6 +107,13 @@ cdef struct opened_account:
     uint64_t id_low
     uint32_t slot
 
+# --- core/flush_pacing.pxi ----------------------------------------------------------------------------------------------
+
+cdef struct flush_pace:  # of the last flush
+    uint32_t pages
+    uint64_t lasted_ns
+    uint64_t ended_ns
+
 # --- core/projector.pxi -------------------------------------------------------------------------------------------------
 
 
@@ -125,9 +132,7 @@ cdef class Projector:
     cdef uint64_t flushed_seq     # read by other threads
     cdef uint64_t flushed_frame
     cdef uint64_t flush_count
-    cdef uint64_t last_flush_ns   # how long it took
-    cdef uint32_t last_flush_pages
-    cdef uint64_t flush_ended_ns
+    cdef flush_pace pace
     cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
     cdef uint64_t failure_found
     cdef object error
@@ -146,7 +151,6 @@ cdef class Projector:
     cdef int require_file(self) except -1
     cdef int flush_changes(self) noexcept nogil
     cdef uint32_t dirty_pages(self) noexcept nogil
-    cdef uint64_t next_flush_ns(self) noexcept nogil
     cdef int make_room(self) noexcept nogil
     cdef int grow_map(self) noexcept nogil
     cdef int write_changes(self) noexcept nogil

@@ -24,11 +24,6 @@ cdef enum:
     PREFETCH_ENTRIES = 12
     MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
 
-    # The pause before a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
-    LEAST_PAUSE_NS = 1000000
-    MOST_SHORT_PAUSE_NS = 50000000
-    MOST_PAUSE_NS = 300000000
-    DISK_FULL_PAUSE_NS = 1000000000
     READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
 
@@ -48,20 +43,6 @@ cdef enum:
 _WAIT_STEP_S = 0.0002
 _DEFAULT_SPARE_BYTES = 256 << 20
 _DEFAULT_CAPACITY = 1 << 31  # accounts: address space only, memory is taken as accounts open
-
-
-cdef inline uint64_t pause_before_ns(uint64_t flush_ns) noexcept nogil:
-    """Four times as long as a short flush will take; as long as a long one will, so that half a core stays for the engine."""
-    return max(
-        min(max(4 * flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_SHORT_PAUSE_NS),
-        min(flush_ns, <uint64_t>MOST_PAUSE_NS),
-    )
-
-
-cdef inline uint64_t monotonic_ns() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <uint64_t>now.tv_sec * 1000000000 + <uint64_t>now.tv_nsec
 
 
 cdef class Projector:
@@ -308,6 +289,7 @@ cdef class Projector:
     cdef int flush_changes(self) noexcept nogil:
         cdef uint64_t begun = monotonic_ns()
         cdef lmdb_info info
+        cdef uint32_t pages
         cdef bint is_large
         cdef int code
         if self.failure:
@@ -320,12 +302,12 @@ cdef class Projector:
             if not code:
                 code = self.write_changes()
         if code:
-            self.flush_ended_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
+            self.pace.ended_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
             if code != ENOSPC:
                 self.failure = code
             return code
-        self.last_flush_pages = self.dirty_pages()
-        is_large = self.last_flush_pages > self.count // ACCOUNTS_PER_BLOCK // 8
+        pages = self.dirty_pages()
+        is_large = pages > self.count // ACCOUNTS_PER_BLOCK // 8
         memset(self.changed, 0, (self.count // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
         self.dirty_count = 0
         memcpy(&self.unchanged_digest, self.state.state_digest, sizeof(self.unchanged_digest))
@@ -333,19 +315,13 @@ cdef class Projector:
         self.flush_count += 1
         LMDB.env_info(self.file.env, &info)
         self.used_bytes = (info.last_page + 1) * LMDB_PAGE_BYTES  # noted here: the map may move while another thread asks
-        self.flush_ended_ns = monotonic_ns()
-        self.last_flush_ns = self.flush_ended_ns - begun
+        note_flush(&self.pace, begun, pages)
         self.publish_progress()
         if is_large:
             # LMDB writes over the pages that a flush left only when one more lmdb_txn has gone through: the file keeps two
             # versions of each block then, not three. Should this one fail, the next flush says why.
             self.write_changes()
         return 0
-
-    cdef uint64_t next_flush_ns(self) noexcept nogil:
-        """When to flush, as far as can be said now: a flush takes about as long for each page as the last one did."""
-        cdef double share = min(self.dirty_pages() / <double>max(self.last_flush_pages, <uint32_t>1), 1.0)
-        return self.flush_ended_ns + pause_before_ns(<uint64_t>(share * self.last_flush_ns))
 
     cdef uint32_t dirty_pages(self) noexcept nogil:
         """The pages that a flush would write, at most: blocks, and one for the id of each account that has opened."""
@@ -464,7 +440,7 @@ cdef class Projector:
             elif writer.failure != WRITER_RUNS:
                 usleep(IDLE_WAIT_MS * 1000)  # a stopped writer makes nobody wait: without this the thread would spin
             now_ns = monotonic_ns()
-            if now_ns >= self.next_flush_ns() and self.state.watermark_frame != self.flushed_frame:
+            if now_ns >= next_flush_ns(&self.pace, self.dirty_pages()) and self.state.watermark_frame != self.flushed_frame:
                 if not self.flush_changes() and self.is_bloated():
                     return
             if now_ns >= reader_check_ns:
@@ -473,7 +449,7 @@ cdef class Projector:
 
     cdef int wait_ms(self) noexcept nogil:
         """How long to wait for a frame."""
-        cdef uint64_t now_ns = monotonic_ns(), next_ns = self.next_flush_ns()
+        cdef uint64_t now_ns = monotonic_ns(), next_ns = next_flush_ns(&self.pace, self.dirty_pages())
         if self.stopping:
             return 0
         if self.state.watermark_frame == self.flushed_frame:
@@ -577,7 +553,7 @@ cdef class Projector:
             "projected_frame": self.projected_frame,
             "accounts": self.count,
             "flushes": self.flush_count,
-            "last_flush_ms": self.last_flush_ns / 1e6,
+            "last_flush_ms": self.pace.lasted_ns / 1e6,
             "used_bytes": self.used_bytes,
         }
 
