@@ -21,6 +21,7 @@ from bench.suites import (
     kafka,
     latency,
     live,
+    memory,
     mixed,
     postgresql,
     projection,
@@ -223,6 +224,18 @@ def postgresql_command(
     """Durable apply from memory, beside PostgreSQL keeping the same books."""
     found = postgresql.run(directory, events=events, households=households, repetitions=repetitions, clients=clients)
     _show(found, results, as_json)
+
+
+@app.command("memory")
+def memory_command(
+    households: Households = 1_000_000,
+    keys_per_household: Annotated[int, typer.Option(min=1, help="Open keys, for each account")] = 5,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """What an account and an open idempotency key take of memory."""
+    _show(memory.run(directory, households=households, keys_per_household=keys_per_household), results, as_json)
 
 
 @app.command()

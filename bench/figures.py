@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bench.brokers import broker
 from bench.results import Results, new_results
-from bench.suites import core, growth, kafka, latency, projection, read, start
+from bench.suites import core, growth, kafka, latency, memory, projection, read, start
 from bench.workload import Workload
 
 MILLION = 1_000_000
@@ -39,7 +39,7 @@ Said = Callable[[Results], None]
 def measure(sizes: Sizes, directory: Path, servers: str | None, said: Said) -> Figures:
     """Run the suites; ``said`` is told of each one's results. Takes minutes."""
     figures: Figures = {}
-    for part in (_core, _kafka, _projection, _read, _start, _growth):
+    for part in (_core, _kafka, _projection, _read, _start, _growth, _memory):
         figures |= part(sizes, directory, servers, said)
     return {name: figures[name] for name in FIGURES}
 
@@ -112,6 +112,11 @@ def _growth(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures
     said(results)
     rates = results.values("events_per_s")
     return {"growth_ratio": rates[-1] / rates[0]}
+
+
+def _memory(sizes: Sizes, directory: Path, _: str | None, said: Said) -> Figures:
+    said(memory.run(directory, households=sizes.households, keys_per_household=5))
+    return {}  # stated in the report, but no figure has it
 
 
 class Figure(NamedTuple):

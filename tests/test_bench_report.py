@@ -59,6 +59,8 @@ def unknown_run() -> Results:
     run.add("moons", "moons", 1.0)
     run.add("high_water_s", "s", 0.0)
     run.add("engine_waves_per_s_at_2_partitions", "waves/s", 7.0)
+    for level_ms in (1.0, 3.0, 2.0):
+        run.add("rising_ms_at_catchup", "ms", level_ms, interval_s=0.5)
     return run
 
 
@@ -127,7 +129,7 @@ def test_ratios_are_of_neighbouring_repetitions(tmp_path):
     (section,) = read_sections([save_all(tmp_path, core_run())])
     (panel,) = panels_of(section)
     assert isinstance(panel, DotPanel)
-    assert [(row.label, row.ratio) for row in panel.rows] == [("C limit", 0.5), ("Peakledger", None)]
+    assert [(row.label, row.ratio) for row in panel.rows] == [("C limit", "Peakledger is 0.50×"), ("Peakledger", "")]
 
 
 def test_runs_are_told_apart_by_what_differs(tmp_path):
@@ -223,8 +225,9 @@ def test_the_page_needs_nothing_else(written):
 def test_every_picture_is_told_in_words_and_kept_as_a_file(written):
     page = Page((written / "page.html").read_text())
     files = sorted(path.name for path in (written / "pictures").iterdir())
-    assert files == ["core-1.png", "growth-1.png", "latency-1.png", "sizes-1.png", "tides-1.png", "tides-2.png"]
+    assert files == ["core-1.png", "growth-1.png", "latency-1.png", "sizes-1.png", "tides-1.png", "tides-2.png", "tides-3.png"]
     assert len(page.alternatives) == len(files)
+    assert "tides: course, milliseconds. rising, full catch-up: 1, 3, 2" in page.alternatives
     assert "core: rates, events a second. C limit: 6M, 8M, 20M; Peakledger: 3M, 4M, 5M" in page.alternatives
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.postgresql import programs
-from bench.suites import bare_lmdb, expiry, mixed, postgresql, read, statement
+from bench.suites import bare_lmdb, expiry, memory, mixed, postgresql, read, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -47,6 +47,13 @@ def test_balances_are_read_in_turn_with_a_bare_get(tmp_path):
         assert 0 < results.median(f"{where}_bare_p50_us") <= results.median(f"{where}_bare_p99_us")
         assert 0 < results.median(f"{where}_p50_us") <= results.median(f"{where}_p99_us")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_accounts_and_keys_take_of_memory_is_told_apart(tmp_path):
+    results = memory.run(tmp_path, households=50_000, keys_per_household=3)
+    assert len(results.values("memory_bytes_per_open_key")) == 3
+    assert all(32 < value < 200 for value in results.values("memory_bytes_per_open_key"))
+    assert results.median("memory_bytes_per_account") > 64
 
 
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")

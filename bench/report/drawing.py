@@ -5,11 +5,12 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from bench.report.extrapolation import BILLION
 from bench.report.names import short_number
-from bench.report.panels import DotPanel, Facet, GrowthPanel, LinePanel, Panel
+from bench.report.panels import DotPanel, Facet, GrowthPanel, LinePanel, Panel, TimePanel
 from ledger.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def _draw_onto(panel: Panel, figure: "Figure", theme: Theme) -> None:
             _draw_dots(panel, figure, theme)
         case LinePanel():
             _draw_lines(panel, figure, theme)
+        case TimePanel():
+            _draw_courses(panel, figure, theme)
         case GrowthPanel():
             _draw_growth(panel, figure, theme)
 
@@ -78,12 +81,10 @@ def _draw_dots(panel: DotPanel, figure: "Figure", theme: Theme) -> None:
     axes = figure.add_subplot()
     _style(axes, theme)
     for place, row in enumerate(panel.rows):
-        colour = theme.ours if row.ratio is None else theme.beside
+        colour = theme.beside if row.ratio else theme.ours
         axes.plot(row.values, [place] * len(row.values), "o", color=colour, alpha=0.55, markersize=7, markeredgewidth=0)
         axes.plot([statistics.median(row.values)], [place], "|", color=theme.ink, markersize=18, markeredgewidth=2)
-        text = short_number(statistics.median(row.values))
-        if row.ratio is not None:
-            text += f"   Peakledger is {row.ratio:.2f}×"
+        text = f"{short_number(statistics.median(row.values))}   {row.ratio}"
         axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", color=theme.ink, fontsize=9)
     axes.set_yticks(range(len(panel.rows)), [row.label for row in panel.rows])
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
@@ -131,6 +132,23 @@ def _draw_facet(axes: "Axes", facet: Facet, theme: Theme) -> None:
             facet.catch_up_at, 0.02, "catch-up ", transform=axes.get_xaxis_transform(), ha="right", color=theme.ink, fontsize=8
         )
     axes.grid(color=theme.faint, linewidth=0.8)
+
+
+def _draw_courses(panel: TimePanel, figure: "Figure", theme: Theme) -> None:
+    figure.set_figheight(3.8)
+    axes = figure.add_subplot()
+    _style(axes, theme)
+    for (label, values), colour, style in zip(
+        panel.courses, cycle(theme.statistics), cycle(("-", "--", "-.", ":")), strict=False
+    ):
+        times = [panel.interval_s * (place + 1) for place in range(len(values))]
+        axes.plot(times, values, style, color=colour, linewidth=1.8, label=label)
+    axes.set_ylim(0)
+    axes.grid(color=theme.faint, linewidth=0.8)
+    axes.yaxis.set_major_formatter(_short)
+    axes.set_xlabel("seconds since the beginning")
+    axes.set_ylabel(panel.axis)
+    axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
 
 
 def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:

@@ -4,20 +4,21 @@ import statistics
 from dataclasses import dataclass
 
 from bench.report.extrapolation import Extrapolation, extrapolate
-from bench.report.names import CATCH_UP, EVENTS_A_SECOND, TIMES, run_labels, short_number, split_name, unit_words
+from bench.report.names import CATCH_UP, EVENTS_A_SECOND, TIMES, Name, run_labels, short_number, split_name, unit_words
 from bench.report.reading import Section
 from bench.results import Measurement, Results
 
-OURS = "engine"
+INTERVAL = "interval_s"  # about a measurement: its values were taken one after the other, so far apart
+OURS = ("engine", "mixed")  # what others ran in turn with
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All repetitions of one measurement. ``ratio`` is ours over this one where it ran in turn with ours, else None."""
+    """All repetitions of one measurement; ``ratio`` tells what ours is of this one, where it ran in turn with ours."""
 
     label: str
     values: list[float]
-    ratio: float | None = None
+    ratio: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,16 @@ class LinePanel:
 
 
 @dataclass(frozen=True, slots=True)
+class TimePanel:
+    """Measurements that a suite took every ``interval_s`` seconds: (label, values) of each."""
+
+    title: str
+    axis: str
+    interval_s: float
+    courses: list[tuple[str, list[float]]]
+
+
+@dataclass(frozen=True, slots=True)
 class GrowthPanel:
     """A measurement taken in turn while the ledger grew, and what follows from it for a billion events."""
 
@@ -67,7 +78,7 @@ class GrowthPanel:
     extrapolation: Extrapolation
 
 
-Panel = DotPanel | LinePanel | GrowthPanel
+Panel = DotPanel | LinePanel | TimePanel | GrowthPanel
 
 
 def panels_of(section: Section) -> list[Panel]:
@@ -81,6 +92,7 @@ def panels_of(section: Section) -> list[Panel]:
     ]
     found += _rates(section, labels)
     for unit in TIMES:
+        found += _over_time(section, labels, unit)
         found += _times_by_rate(section, labels, unit)
         found += _times(section, labels, unit)
     return found
@@ -120,8 +132,7 @@ def _rates(section: Section, labels: list[str]) -> list[Panel]:
         rates = [each for each in run.measurements if each.unit.endswith("/s") and not _grows(each, run) and not _asked(each)]
         for measurement in rates:
             name, thing = split_name(measurement), measurement.unit.removesuffix("/s")
-            at = "" if name.at is None else f", {short_number(name.at)} {name.at_what}"
-            row = Row(_labelled((name.label or thing) + at, label), measurement.values, _ratio_of_ours(rates, measurement))
+            row = Row(_labelled(_at_label(name) or thing, label), measurement.values, _ratio_of_ours(rates, measurement))
             kind = "events" if thing == "records" else thing
             rows.setdefault(kind, []).append(row)
             units.setdefault(kind, {})[thing] = None
@@ -134,12 +145,24 @@ def _asked(rate: Measurement) -> bool:
     return name.at is not None and name.at_what == EVENTS_A_SECOND
 
 
-def _ratio_of_ours(rates: list[Measurement], other: Measurement) -> float | None:
-    """Return the median of the ratios of neighbours, or None where ``other`` did not run in turn with the engine."""
-    ours = next((each for each in rates if split_name(each).subject == OURS and split_name(each).at is None), None)
+def _ratio_of_ours(rates: list[Measurement], other: Measurement) -> str:
+    """Return the median of the ratios of neighbours in words; nothing where ``other`` did not run in turn with ours."""
+    ours = next((each for each in rates if split_name(each).subject in OURS and split_name(each).at is None), None)
     if ours is None or other is ours or len(ours.values) != len(other.values) or split_name(other).subject == "fill":
-        return None
-    return statistics.median(mine / theirs for mine, theirs in zip(ours.values, other.values, strict=True))
+        return ""
+    ratio = statistics.median(mine / theirs for mine, theirs in zip(ours.values, other.values, strict=True))
+    return f"{split_name(ours).label} is {ratio:.2f}×"
+
+
+def _over_time(section: Section, labels: list[str], unit: str) -> list[Panel]:
+    courses: list[tuple[str, list[float]]] = []
+    interval_s = 0.0
+    for run, label in zip(section.runs, labels, strict=True):
+        for measurement in run.measurements:
+            if measurement.unit == unit and INTERVAL in measurement.about:
+                interval_s = float(measurement.about[INTERVAL])
+                courses.append((_labelled(_at_label(split_name(measurement)), label), measurement.values))
+    return [TimePanel("Course", unit_words(unit), interval_s, courses)] if courses else []
 
 
 def _times_by_rate(section: Section, labels: list[str], unit: str) -> list[Panel]:
@@ -150,10 +173,10 @@ def _times_by_rate(section: Section, labels: list[str], unit: str) -> list[Panel
         catch_up_at = _catch_up_rate(run)
         for measurement in run.measurements:
             name = split_name(measurement)
-            if measurement.unit != unit or name.at is None or (name.at == CATCH_UP and catch_up_at is None):
+            at = catch_up_at if name.at == CATCH_UP else name.at
+            if measurement.unit != unit or at is None or INTERVAL in measurement.about:
                 continue
             along = name.at_what
-            at = catch_up_at if name.at == CATCH_UP and catch_up_at else name.at
             point = (at, measurement.median, min(measurement.values), max(measurement.values))
             lines.setdefault(name.subject, {}).setdefault(name.statistic, []).append(point)
         for subject, by_statistic in lines.items():
@@ -176,6 +199,11 @@ def _times(section: Section, labels: list[str], unit: str) -> list[Panel]:
         if measurement.unit == unit and split_name(measurement).at is None and not _grows(measurement, run)
     ]
     return [DotPanel("Times", unit_words(unit), rows)] if rows else []
+
+
+def _at_label(name: Name) -> str:
+    at = "" if name.at is None else "full catch-up" if name.at == CATCH_UP else f"{short_number(name.at)} {name.at_what}"
+    return ", ".join(filter(None, (name.label, at)))
 
 
 def _labelled(text: str, label: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bench.report.extrapolation import BILLION
 from bench.report.names import short_number
-from bench.report.panels import DotPanel, GrowthPanel, LinePanel, Panel
+from bench.report.panels import DotPanel, GrowthPanel, LinePanel, Panel, TimePanel
 from bench.report.reading import machine_of
 from bench.results import Results
 
@@ -36,6 +36,8 @@ def in_words(panel: Panel) -> str:
             return "; ".join(f"{row.label}: {_row_in_words(row.values)}" for row in panel.rows)
         case LinePanel():
             return "; ".join(_facet_in_words(panel))
+        case TimePanel():
+            return "; ".join(f"{label}: {_row_in_words(values)}" for label, values in panel.courses)
         case GrowthPanel():
             return f"From {short_number(panel.values[0])} in the first part to {short_number(panel.values[-1])} in the last"
 
