@@ -77,7 +77,7 @@ define copy_tree
 	@rm -rf $(1)/tests && mkdir -p $(1)
 	@tar -cf - --exclude='*.so' --exclude=__pycache__ --exclude=_core.c --exclude=_workload.c $(TREE) | tar -xf - -C $(1)
 endef
-TREE := .ci .gitignore Makefile LICENSE setup.py pyproject.toml requirements docs $(wildcard *.md) ledger streams peakledger bench tests
+TREE := .ci .gitignore Makefile MANIFEST.in LICENSE setup.py pyproject.toml requirements docs $(wildcard *.md) ledger streams peakledger bench tests
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
 
 .PHONY: sanitize

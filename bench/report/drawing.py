@@ -113,6 +113,7 @@ def _draw_lines(panel: LinePanel, figure: "Figure", theme: Theme) -> None:
         axes.set_xlabel(panel.along)
         _make_logarithmic(axes, "x", rates, room=1.6 * (max(rates) / min(rates)) ** 0.3)
         _make_logarithmic(axes, "y", times)
+        _label_ends(axes, facet, theme)
     for axes in grid[:, 0]:
         axes.set_ylabel(panel.axis)
 
@@ -125,13 +126,22 @@ def _draw_facet(axes: "Axes", facet: Facet, theme: Theme) -> None:
         medians = [point[1] for point in line.points]
         axes.plot(rates, medians, color=colour, marker=marker, linewidth=1.8, markersize=6)
         axes.vlines(rates, [point[2] for point in line.points], [point[3] for point in line.points], color=colour, alpha=0.5)
-        axes.annotate(line.label, (rates[-1], medians[-1]), xytext=(7, 0), textcoords="offset points", va="center", color=colour)
     if facet.catch_up_at is not None:
         axes.axvline(facet.catch_up_at, color=theme.ink, linewidth=0.8, linestyle=":")
         axes.text(
             facet.catch_up_at, 0.02, "catch-up ", transform=axes.get_xaxis_transform(), ha="right", color=theme.ink, fontsize=8
         )
     axes.grid(color=theme.faint, linewidth=0.8)
+
+
+def _label_ends(axes: "Axes", facet: Facet, theme: Theme) -> None:
+    """Write each line's label at its end, from the lowest to the highest, each above the one before."""
+    ends = [(line.points[-1][1], line.label, line.points[-1][0]) for line in facet.lines]
+    lowest, highest = axes.get_ylim()
+    step, above = (highest / lowest) ** 0.055, 0.0
+    for (value, label, rate), colour in sorted(zip(ends, theme.statistics, strict=False)):
+        above = max(value, above * step)
+        axes.annotate(label, (rate, above), xytext=(7, 0), textcoords="offset points", va="center", color=colour)
 
 
 def _draw_courses(panel: TimePanel, figure: "Figure", theme: Theme) -> None:

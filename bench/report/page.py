@@ -2,10 +2,12 @@
 
 import base64
 import importlib
+import pkgutil
 import string
 from html import escape
 from pathlib import Path
 
+from bench import suites
 from bench.report.drawing import DARK, LIGHT, draw
 from bench.report.names import unit_words
 from bench.report.panels import GrowthPanel, Panel, panels_of, sizes_panel
@@ -68,12 +70,15 @@ def _section(section: Section, pictures: Pictures) -> str:
 
 
 def _about(suite: str) -> str:
-    """Return the first paragraph of what the suite's module says of itself; nothing of a suite that is not here."""
-    try:
-        module = importlib.import_module(f"bench.suites.{suite.partition('-')[0]}")
-    except ImportError:
-        return ""
-    return " ".join((module.__doc__ or "").partition("\n\n")[0].split())
+    """Return the first paragraph of what a suite's module says of itself; nothing of a suite that is not here.
+
+    The last word of a suite's name that a module has as well leads to it: kafka-live to ``live``, kafka-json to ``kafka``.
+    """
+    modules = [module.name for module in pkgutil.iter_modules(suites.__path__)]
+    named = (module for word in reversed(suite.split("-")) for module in modules if word in module.split("_"))
+    module = next(named, None)
+    about = importlib.import_module(f"{suites.__name__}.{module}").__doc__ if module else ""
+    return " ".join((about or "").partition("\n\n")[0].split())
 
 
 def _measurements(run: Results) -> str:
