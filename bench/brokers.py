@@ -19,11 +19,11 @@ class BrokerForBench:
         self.servers = servers
         self._topics = 0
 
-    def new_topic(self) -> str:
-        """Create a topic of one partition that keeps records of any age; return its name."""
+    def new_topic(self, partitions: int = 1) -> str:
+        """Create a topic that keeps records of any age; return its name."""
         self._topics += 1
         name = f"bench-{os.getpid()}-{int(time.time())}-{self._topics}"
-        asyncio.run(create_topics(self.servers, {name: 1}))
+        asyncio.run(create_topics(self.servers, {name: partitions}))
         return name
 
 

@@ -1,6 +1,7 @@
 """``peakledger bench``: the suites, the figures that sum them up, and the comparison of two runs."""
 
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from bench.suites import (
     postgresql,
     projection,
     read,
+    scale,
     start,
     statement,
 )
@@ -45,6 +47,7 @@ Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A brok
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 JsonEvents = Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")]
 
+PARTITIONS = [1, 2, 4]
 LIVE_RATES = [100_000.0, 1_000_000.0, float("inf")]
 HERE = Path(tempfile.gettempdir())
 
@@ -156,6 +159,24 @@ def growth_command(
 ) -> None:
     """The rate as journal, accounts and key tables grow."""
     _show(growth.run(directory, events=events, households=households, days=days), results, as_json)
+
+
+@app.command("scale")
+def scale_command(
+    partitions: Annotated[list[int], typer.Option(help="Partitions, each with an engine of its own")] = PARTITIONS,
+    events: Annotated[int, typer.Option(help="Events of one partition")] = 3_000_000,
+    households: Annotated[int, typer.Option(help="Accounts of one partition, all open before the clock runs")] = 1_000_000,
+    repetitions: Repetitions = 3,
+    from_kafka: Annotated[bool, typer.Option("--kafka", help="Catch up from a broker instead of the embedded stream")] = False,
+    servers: Servers = None,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Several partitions and engines beside one another, from the embedded stream or from Kafka."""
+    with broker(servers) if servers or from_kafka else nullcontext() as place:
+        found = scale.run(directory, place, partitions=partitions, events=events, households=households, repetitions=repetitions)
+    _show(found, results, as_json)
 
 
 @app.command("mixed")

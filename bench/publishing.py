@@ -69,15 +69,15 @@ async def publish_at_rate(servers: str, topic: str, workload: Workload, first_of
     return published
 
 
-async def fill(servers: str, topic: str, *parts: Workload) -> float:
-    """Publish workloads one after the other, as whole batches to partition 0; return records a second."""
+async def fill(servers: str, topic: str, *parts: Workload, partition: int = 0) -> float:
+    """Publish workloads one after the other, as whole batches to one partition; return records a second."""
     sink = KafkaSink(topic, servers)
     await sink.start()
     start = time.perf_counter()
     for part in parts:
         first = 0
         for batch, next_offset in part.batches():
-            await sink.send(0, for_broker(batch), next_offset - first)
+            await sink.send(partition, for_broker(batch), next_offset - first)
             first = next_offset
     await sink.flush(FLUSH_TIMEOUT_S)
     seconds = time.perf_counter() - start

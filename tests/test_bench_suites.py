@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.postgresql import programs
-from bench.suites import bare_lmdb, expiry, memory, mixed, postgresql, read, statement
+from bench.suites import bare_lmdb, expiry, memory, mixed, postgresql, read, scale, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -54,6 +54,14 @@ def test_what_accounts_and_keys_take_of_memory_is_told_apart(tmp_path):
     assert len(results.values("memory_bytes_per_open_key")) == 3
     assert all(32 < value < 200 for value in results.values("memory_bytes_per_open_key"))
     assert results.median("memory_bytes_per_account") > 64
+
+
+def test_engines_side_by_side_each_apply_their_own_partition(tmp_path):
+    results = scale.run(tmp_path, None, partitions=[1, 2], events=60_000, households=500, repetitions=1)
+    assert len(results.values("events_per_s_each_of_2")) == 2
+    assert results.median("events_per_s_of_2") > 0
+    assert results.machine["cores"] > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")

@@ -1,7 +1,7 @@
 """The suites that follow events through a broker run, in small, and measure every stage. No test says how fast anything is."""
 
 from bench.brokers import BrokerForBench
-from bench.suites import latency, live
+from bench.suites import latency, live, scale
 from bench.workload import Workload
 
 
@@ -23,3 +23,9 @@ def test_an_engine_behind_a_backlog_is_watched_until_it_keeps_up(kafka_broker, t
         assert len(results.values(f"lag_ms_at_{name}")) >= 1
         assert results.median(f"published_events_per_s_at_{name}") > 0
         assert results.median(f"last_lag_ms_at_{name}") >= 0
+
+
+def test_engines_side_by_side_catch_up_from_partitions_of_a_broker(kafka_broker, tmp_path):
+    broker = BrokerForBench(kafka_broker.bootstrap_servers)
+    results = scale.run(tmp_path, broker, partitions=[2], events=60_000, households=500, repetitions=1)
+    assert len(results.values("events_per_s_each_of_2")) == 2
