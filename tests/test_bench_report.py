@@ -2,7 +2,6 @@
 
 import re
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -173,6 +172,7 @@ def test_a_ledger_that_slows_down_with_each_tenfold_growth_is_extrapolated_exact
 def test_a_slope_within_noise_is_called_noise():
     fit = extrapolate([1e6, 2e6, 3e6, 4e6, 5e6], [4e6, 4.2e6, 3.9e6, 4.15e6, 4e6], is_rate=True)
     assert fit.slope_is_noise
+    assert fit.at(BILLION) == pytest.approx(fit.at(1e6))
     assert fit.at(BILLION, 2) < fit.at(BILLION) < fit.at(BILLION, -2)
 
 
@@ -183,11 +183,12 @@ def test_growth_is_drawn_with_its_extrapolation(tmp_path):
     assert draw(panel, DARK, "growth", "here").startswith(PNG)
 
 
-def test_a_cost_that_falls_below_nothing_is_drawn_all_the_same(tmp_path):
+def test_nothing_is_taken_to_become_cheaper_than_it_was(tmp_path):
     growth = growth_run()
     growth.measurements[0].values[:] = [1e6 * 1.6**part for part in range(10)]
     (panel,) = panels_of(read_sections([save_all(tmp_path, growth)])[0])
-    assert draw(panel, replace(DARK, paper="#000000"), "growth", "here").startswith(PNG)
+    assert panel.extrapolation.at(BILLION) == pytest.approx(1e6 * 1.6**9)
+    assert draw(panel, DARK, "growth", "here").startswith(PNG)
 
 
 class Page(HTMLParser):

@@ -81,7 +81,7 @@ def _draw_dots(panel: DotPanel, figure: "Figure", theme: Theme) -> None:
     axes = figure.add_subplot()
     _style(axes, theme)
     for place, row in enumerate(panel.rows):
-        colour = theme.beside if row.ratio else theme.ours
+        colour = theme.beside if row.is_beside else theme.ours
         axes.plot(row.values, [place] * len(row.values), "o", color=colour, alpha=0.55, markersize=7, markeredgewidth=0)
         axes.plot([statistics.median(row.values)], [place], "|", color=theme.ink, markersize=18, markeredgewidth=2)
         text = f"{short_number(statistics.median(row.values))}   {row.ratio}"
@@ -158,7 +158,7 @@ def _draw_courses(panel: TimePanel, figure: "Figure", theme: Theme) -> None:
     axes.yaxis.set_major_formatter(_short)
     axes.set_xlabel("seconds since the beginning")
     axes.set_ylabel(panel.axis)
-    axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9)
+    figure.legend(frameon=False, labelcolor=theme.ink, fontsize=9, loc="outside upper right", ncols=3)
 
 
 def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:
@@ -180,17 +180,17 @@ def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:
     axes.plot(panel.events, panel.values, "o", color=theme.beside, markersize=7, label="measured")
     axes.plot([BILLION], [fit.at(BILLION)], "D", color=theme.ours, markersize=8, label="extrapolated to a billion")
     _make_logarithmic(axes, "x", reach)
-    axes.set_ylim(0, 1.25 * max(*panel.values, min(fit.at(BILLION, -2), 2 * max(panel.values))))
+    axes.set_ylim(0, 1.15 * max(*panel.values, min(fit.at(BILLION, -2), 2 * max(panel.values))))
     axes.grid(color=theme.faint, linewidth=0.8)
     axes.yaxis.set_major_formatter(_short)
     axes.set_xlabel("events applied so far")
     axes.set_ylabel(panel.axis)
-    axes.legend(frameon=False, labelcolor=theme.ink, fontsize=9, loc="lower left")
+    figure.legend(frameon=False, labelcolor=theme.ink, fontsize=9, loc="outside upper right", ncols=3)
 
 
 def _style(axes: "Axes", theme: Theme) -> None:
     axes.set_facecolor(theme.paper)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=0, which="both")
+    axes.tick_params(colors=theme.ink, labelsize=9, length=0, pad=6, which="both")
     axes.xaxis.label.set_color(theme.ink)
     axes.yaxis.label.set_color(theme.ink)
     axes.set_axisbelow(True)

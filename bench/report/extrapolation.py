@@ -3,7 +3,7 @@
 The time an event takes is fitted as ``a + b * log10(events so far)`` by least squares. Applying an event takes no step that is
 repeated more often in a larger ledger, but each misses caches and page tables a little more often, about as much more with each
 tenfold growth. A line over the events themselves would claim repeated work, and ten points of one decade cannot hold it for two
-more.
+more. Where the slope is not beyond noise, none is extrapolated, and nothing becomes cheaper than the cheapest measured.
 """
 
 import math
@@ -15,14 +15,16 @@ BILLION = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Extrapolation:
-    """The fit ``cost = intercept + slope * log10(events)``; a cost is seconds an event for rates, the value itself otherwise.
+    """The fit ``cost = mean + slope * (log10(events) - middle)``; a cost is seconds an event for rates, else the value itself.
 
-    ``deviation`` is what costs deviate from the fit by, ``middle`` and ``spread`` mean and sum of squares of the measured logs.
+    ``middle`` and ``spread`` are mean and sum of squares of the measured logarithms, ``deviation`` is that of costs from the fit,
+    ``least`` the least cost measured.
     """
 
-    intercept: float
+    mean: float
     slope: float
     deviation: float
+    least: float
     points: int
     middle: float
     spread: float
@@ -30,12 +32,11 @@ class Extrapolation:
 
     def at(self, events: float, errors: float = 0.0) -> float:
         """Return the value to expect after so many events, with a cost so many standard errors higher."""
-        x = math.log10(events)
-        error = self.deviation * math.sqrt(1 / self.points + (x - self.middle) ** 2 / self.spread)
-        cost = self.intercept + self.slope * x + errors * error
-        if not self.is_rate:
-            return cost
-        return 1 / cost if cost > 0 else math.inf
+        x = math.log10(events) - self.middle
+        error = self.deviation * math.sqrt(1 / self.points + x**2 / self.spread)
+        slope = 0.0 if self.slope_is_noise else self.slope
+        cost = max(self.least, self.mean + slope * x + errors * error)
+        return 1 / cost if self.is_rate else cost
 
     @property
     def slope_is_noise(self) -> bool:
@@ -49,6 +50,6 @@ def extrapolate(events: list[float], values: list[float], *, is_rate: bool) -> E
     costs = [1 / value for value in values] if is_rate else values
     slope, intercept = statistics.linear_regression(x, costs)
     squares = sum((cost - intercept - slope * at) ** 2 for at, cost in zip(x, costs, strict=True))
-    middle = statistics.fmean(x)
+    middle, mean = statistics.fmean(x), statistics.fmean(costs)
     spread = sum((at - middle) ** 2 for at in x)
-    return Extrapolation(intercept, slope, math.sqrt(squares / (len(x) - 2)), len(x), middle, spread, is_rate)
+    return Extrapolation(mean, slope, math.sqrt(squares / (len(x) - 2)), min(costs), len(x), middle, spread, is_rate)

@@ -13,6 +13,7 @@ CATCH_UP = math.inf
 EVENTS_A_SECOND = "events a second"
 AT = re.compile(r"(?P<rest>.+)_at_(?:(?P<number>\d+)(?P<multiple>[km]?)(?:_(?P<what>[a-z]+))?|catchup)")
 STATISTIC = re.compile(r"(?:(?P<rest>.*)_)?(?P<statistic>p\d+|max|min)")
+SIZE = re.compile(r".*bytes_per_(entry|account|open_key)")
 MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, None: 1}
 UNIT_WORDS = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "bytes": "bytes"}
 TIMES = ("ns", "us", "ms", "s")
@@ -48,7 +49,7 @@ def split_name(measurement: Measurement) -> Name:
         at = float(found["number"]) * MULTIPLES[found["multiple"]] if found["number"] else CATCH_UP
         at_what = found["what"] or at_what
     unit = measurement.unit.replace("/", "_per_")
-    rest = "" if rest == unit else rest.removesuffix(f"_{unit}")
+    rest = "" if rest == unit else rest.removesuffix(f"_{unit}").removesuffix("_per_s")
     if found := STATISTIC.fullmatch(rest):
         return Name(found["rest"] or "", found["statistic"], at, at_what)
     return Name(rest, "", at, at_what)

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 
 from bench.report.extrapolation import Extrapolation, extrapolate
-from bench.report.names import CATCH_UP, EVENTS_A_SECOND, TIMES, Name, run_labels, short_number, split_name, unit_words
+from bench.report.names import CATCH_UP, EVENTS_A_SECOND, SIZE, TIMES, Name, run_labels, short_number, split_name, unit_words
 from bench.report.reading import Section
 from bench.results import Measurement, Results
 
@@ -19,6 +19,11 @@ class Row:
     label: str
     values: list[float]
     ratio: str = ""
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether this is what ours is compared with."""
+        return bool(self.ratio) or "bare" in self.label.replace(",", "").split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def sizes_panel(sections: list[Section]) -> DotPanel | None:
         for section in sections
         for run, label in zip(section.runs, run_labels(section.runs), strict=True)
         for measurement in run.measurements
-        if measurement.unit == "bytes"
+        if SIZE.fullmatch(measurement.name)
     ]
     return DotPanel("Memory and disk", "bytes", rows) if rows else None
 

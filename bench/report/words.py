@@ -17,7 +17,7 @@ def extrapolated(panel: GrowthPanel, run: Results) -> str:
     fit = panel.extrapolation
     low, high = sorted((fit.at(BILLION, 2), fit.at(BILLION, -2)))
     parts = f"{len(panel.values)} parts of {short_number(float(run.parameters['events']))} events"
-    slope = "no slope beyond noise was found" if fit.slope_is_noise else "the slope is beyond noise"
+    slope = "no slope beyond noise was found, so none is extrapolated" if fit.slope_is_noise else "the slope is beyond noise"
     constant = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in run.parameters.items() if name != "events")
     return (
         f"Extrapolated to a billion events: {short_number(fit.at(BILLION))} {panel.axis} (two standard errors: "
