@@ -241,7 +241,7 @@ cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogi
 
 include "core/journal_declarations.pxi"
 
-# --- core/outcome_rendering.pxi -----------------------------------------------------------------------------------------
+# --- core/json_writing.pxi, core/outcome_rendering.pxi ------------------------------------------------------------------
 
 cdef struct event_name:
     const channel_profile *channel  # NULL: not known
@@ -249,18 +249,37 @@ cdef struct event_name:
     char serial[36]
     int serial_bytes
 
-cdef class OutcomeRenderer:
+cdef struct render_place:  # in a frame: what comes next
+    uint32_t entry
+    uint32_t outcome
+    bint is_credit  # of a balance change: the second account of the entry
+
+cdef enum render_status:
+    RENDER_DONE = 0
+    RENDER_FULL = 1  # the batch: take it, and go on from the place reached
+    RENDER_FAILED = 2  # the renderer knows why
+
+cdef class BatchRenderer:
     cdef channel_table channels
-    cdef const char *reasons[256]
-    cdef list reason_names  # keeps what reasons points to
-    cdef bint refused_only
     cdef bytearray room
     cdef batch_builder builder
 
-    cdef bint render(self, const frame_header *frame, uint32_t *entry, uint32_t *outcome) noexcept nogil
+    cdef render_status render(self, const frame_header *frame, render_place *place) noexcept nogil
+    cdef int raise_failure(self) except -1
+    cdef bint add_value(
+        self, const char *key, int64_t key_bytes, const char *value, const char *end, int64_t timestamp_ms
+    ) noexcept nogil
+    cdef bint add_event_value(
+        self, const event_name *name, const char *value, const char *end, int64_t timestamp_ms
+    ) noexcept nogil
+
+cdef class OutcomeRenderer(BatchRenderer):
+    cdef const char *reasons[256]
+    cdef list reason_names  # keeps what reasons points to
+    cdef bint refused_only
+
     cdef bint add_applied(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef bint add_outcome(self, const outcome_record *outcome) noexcept nogil
-    cdef bint add_value(self, const char *value, const char *end, const event_name *name, int64_t timestamp_ms) noexcept nogil
 
 # --- core/accounts.pxi --------------------------------------------------------------------------------------------------
 
@@ -518,6 +537,23 @@ include "core/projection_declarations.pxi"
 # --- core/account_walk.pxi ----------------------------------------------------------------------------------------------
 
 include "core/history_declarations.pxi"
+
+# --- core/change_rendering.pxi ------------------------------------------------------------------------------------------
+
+cdef class ChangeRenderer(BatchRenderer):
+    cdef BalanceFile file
+    cdef void *txn
+    cdef int failure  # LMDB's or the system's number, or of CHANGE_*
+    cdef uint64_t failure_seq
+
+    cdef render_status failed(self, int code, uint64_t seq) noexcept nogil
+    cdef render_status render_entry(self, const journal_entry *entry, uint64_t seq, render_place *place) noexcept nogil
+
+cdef class BalanceRenderer(ChangeRenderer):
+    cdef bint add_balance(self, const account_record *record, const journal_entry *entry) noexcept nogil
+
+cdef class EntryRenderer(ChangeRenderer):
+    cdef char *put_accounts(self, char *at, const journal_entry *entry, int *code) noexcept nogil
 
 # --- core/recovery.pxi --------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "payments.outcomes"
     )
     outcomes: Annotated[Literal["all", "refused", "none"], Meta(description="Which outcomes are published")] = "all"
+    entries_topic: Annotated[
+        str,
+        Meta(pattern=r"^[A-Za-z0-9._-]{0,249}$", description="Topic that every applied entry is published to; empty: none is"),
+    ] = ""
+    balances_topic: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._-]{0,249}$",
+            description="Compacted topic that the balances that changed are published to; empty: none are",
+        ),
+    ] = ""
     group: Annotated[str, Meta(min_length=1, description="Kafka consumer group; its members share the partitions")] = "peakledger"
     encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (
         "packed"

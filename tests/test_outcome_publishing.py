@@ -17,7 +17,8 @@ from ledger.journal import open_journal
 from ledger.layouts import JOURNAL_ENTRY, OUTCOME_RECORD, EntryKind
 from ledger.outcomes import OutcomeCode
 from streams.embedded import EmbeddedStream
-from streams.outcomes import OutcomeLevel, OutcomePublisher, read_position
+from streams.journal_publisher import read_position
+from streams.outcomes import OutcomeLevel, OutcomePublisher
 from streams.sinks import EmbeddedSink
 
 ROOT = Path(__file__).parent.parent
@@ -90,12 +91,12 @@ def test_every_event_is_told_once_in_order_as_json(tmp_path_factory, frame, refu
     journal = open_journal(directory, source="t/0", segment_bytes=1 << 20)
     journal.writer.append_frame(entries, outcomes=outcomes)
     journal.close()
-    renderer = OutcomeRenderer(CHANNELS, refused_only=refused_only, max_batch_bytes=1500)
+    renderer = OutcomeRenderer(CHANNELS, refused_only=refused_only, max_batch_bytes=2000)
     batches = renderer.add_frame(JournalReader(directory / "journal").next_frame()) + renderer.take()
     if refused_only:
         expected = [event for event in expected if event[1]["outcome"] == "refused"]
     assert rendered(batches) == expected
-    assert all(len(walk_batches(batch)) == count and len(batch) <= 1500 for batch, count in batches)
+    assert all(len(walk_batches(batch)) == count and len(batch) <= 2000 for batch, count in batches)
     assert renderer.take() == []
 
 

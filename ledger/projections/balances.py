@@ -134,14 +134,13 @@ class BalanceReader:
             yield Balance(format_account(high << 64 | low), dr_posted, cr_posted, dr_pending, cr_pending, last_seq, flags, book)
 
     @property
+    def view(self) -> BalanceView:
+        """The newest generation: for code of the core that reads balances itself."""
+        return self._current_view()
+
+    @property
     def watermark(self) -> Watermark:
-        fields = BALANCE_META.unpack(self._current_view().meta())
-        return Watermark(
-            seq=fields["watermark_seq"],
-            frame=fields["watermark_frame"],
-            **{name: fields[name] for name in Watermark.__struct_fields__[2:-1]},
-            state_digest=f"{int.from_bytes(fields['state_digest'], 'little'):032x}",
-        )
+        return watermark_of(self._current_view())
 
     def wait_for(self, seq: int, timeout_s: float) -> bool:
         """Return whether every entry up to ``seq`` can be read, waiting for it up to ``timeout_s``."""
@@ -167,6 +166,17 @@ class ShardedBalances:
         """Return the balance of an account by shard. A household is in one; clearing and revenue accounts are in each."""
         found = {shard: reader.get(account) for shard, reader in self.shards.items()}
         return {shard: balance for shard, balance in found.items() if balance is not None}
+
+
+def watermark_of(view: BalanceView) -> Watermark:
+    """Return how far a generation is."""
+    fields = BALANCE_META.unpack(view.meta())
+    return Watermark(
+        seq=fields["watermark_seq"],
+        frame=fields["watermark_frame"],
+        **{name: fields[name] for name in Watermark.__struct_fields__[2:-1]},
+        state_digest=f"{int.from_bytes(fields['state_digest'], 'little'):032x}",
+    )
 
 
 def _check_trust(generation: Path, view: BalanceView) -> None:

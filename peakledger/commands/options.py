@@ -37,6 +37,8 @@ BootstrapServers = Annotated[str | None, _flag("bootstrap_servers", metavar="HOS
 Topic = Annotated[str | None, _flag("topic")]
 OutcomesTopic = Annotated[str | None, _flag("outcomes_topic")]
 Outcomes = Annotated[str | None, _flag("outcomes")]
+EntriesTopic = Annotated[str | None, _flag("entries_topic")]
+BalancesTopic = Annotated[str | None, _flag("balances_topic")]
 Group = Annotated[str | None, _flag("group")]
 Encoding = Annotated[str | None, _flag("encoding")]
 ChannelProfiles = Annotated[str | None, _flag("channel_profiles", metavar="DIR")]

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from ledger.channels import load_channels
+from ledger.channels import Channel, load_channels
 from ledger.errors import PeakledgerError
 from ledger.parameters import LedgerParameters
 from peakledger import config
@@ -18,9 +19,11 @@ from peakledger.commands.options import kafka_errors
 from peakledger.display import show
 from peakledger.exit_codes import exit_code_of
 from peakledger.status_line import Tell, log_to_standard_error, shard_item, status_line
+from streams.changes import BalancePublisher, EntryPublisher
 from streams.feeding import FeedRules
-from streams.followers import OutcomeFollower
-from streams.outcomes import OutcomeLevel
+from streams.followers import PublishingFollower
+from streams.journal_publisher import JournalPublisher
+from streams.outcomes import OutcomeLevel, OutcomePublisher
 from streams.shard import ShardSettings
 from streams.shards import EmbeddedShards, KafkaShards, ShardRunner
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
@@ -39,6 +42,8 @@ def run(
     outcomes_topic: options.OutcomesTopic = None,
     outcomes: options.Outcomes = None,
     channel_profiles: options.ChannelProfiles = None,
+    entries_topic: options.EntriesTopic = None,
+    balances_topic: options.BalancesTopic = None,
     utc_offset_minutes: options.UtcOffsetMinutes = None,
     close_after_days: options.CloseAfterDays = None,
     future_days: options.FutureDays = None,
@@ -100,14 +105,25 @@ def _runner(settings: config.Settings, stop_at_end: bool) -> ShardRunner:
     return KafkaShards(settings.topic, shards, group=settings.group, bootstrap_servers=settings.bootstrap_servers)
 
 
-def _outcome_sink(settings: config.Settings) -> BatchSink:
+def _sink(settings: config.Settings, topic: str) -> BatchSink:
     if settings.stream:
-        return EmbeddedSink(settings.outcomes_topic, settings.stream)
-    return KafkaSink(settings.outcomes_topic, settings.bootstrap_servers)
+        return EmbeddedSink(topic, settings.stream)
+    return KafkaSink(topic, settings.bootstrap_servers)
+
+
+def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list[PublishingFollower]:
+    """Return the publishers of what the settings name a topic for."""
+    level = OutcomeLevel(settings.outcomes)
+    outcomes_topic = settings.outcomes_topic if level is not OutcomeLevel.none else ""
+    wanted: list[tuple[str, Callable[..., JournalPublisher]]] = [
+        (outcomes_topic, partial(OutcomePublisher, channels=channels, level=level)),
+        (settings.entries_topic, partial(EntryPublisher, channels=channels)),
+        (settings.balances_topic, BalancePublisher),
+    ]
+    return [PublishingFollower(partial(_sink, settings, topic), publisher) for topic, publisher in wanted if topic]
 
 
 def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettings:
-    level = OutcomeLevel(settings.outcomes)
     channels = load_channels(settings.channel_profiles)
     return ShardSettings(
         Path(settings.data),
@@ -117,5 +133,5 @@ def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettin
         takeover_after_s=settings.takeover_after_s if settings.takeover_after_s and not settings.stream else None,
         accept_lost_records=settings.accept_lost_records,
         stop_at_end=stop_at_end,
-        followers=[] if level is OutcomeLevel.none else [OutcomeFollower(partial(_outcome_sink, settings), level, channels)],
+        followers=_followers(settings, channels),
     )

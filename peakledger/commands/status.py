@@ -11,7 +11,8 @@ from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
 from peakledger.display import show
-from streams.outcomes import POSITION_FILE, read_position
+from streams.journal_publisher import read_position
+from streams.outcomes import POSITION_FILE
 
 HIDDEN = ["source", "pid", "host", "epoch", "frame", "outcomes_next_frame", "state_digest"]  # from the table, not from the JSON
 

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, Config, Json, OutcomesTopic, Stream, Topic, examples, kafka_errors
+from peakledger.commands.options import (
+    BalancesTopic,
+    BootstrapServers,
+    Config,
+    EntriesTopic,
+    Json,
+    OutcomesTopic,
+    Stream,
+    Topic,
+    examples,
+    kafka_errors,
+)
 from peakledger.display import show
 
 app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")
@@ -25,19 +36,25 @@ def create(
     replication_factor: Annotated[int, typer.Option(min=-1, help="Copies of each partition; -1: the broker's default")] = -1,
     topic: Topic = None,
     outcomes_topic: OutcomesTopic = None,
+    entries_topic: EntriesTopic = None,
+    balances_topic: BalancesTopic = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     config_file: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create the topics of events and of outcomes, such that records of any age are kept. Those that exist stay as they are."""
-    flags = {"topic": topic, "outcomes_topic": outcomes_topic, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    """Create the topics of events and of outcomes, and of entries and balances where they are published.
+
+    Records of any age are kept; of balances the last of each account. Topics that exist stay as they are.
+    """
+    flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
-    wanted = {name: partitions for name in (settings.topic, settings.outcomes_topic) if name}
+    names = (settings.topic, settings.outcomes_topic, settings.entries_topic, settings.balances_topic)
+    wanted = {name: partitions for name in names if name}
     if settings.stream:
         made = _create_embedded(Path(settings.stream), wanted)
     else:
-        made = _create_in_kafka(settings.bootstrap_servers, wanted, replication_factor)
+        made = _create_in_kafka(settings, wanted, replication_factor)
     show("topics", [{"topic": name, "partitions": wanted[name], "created": new} for name, new in made.items()], as_json=as_json)
 
 
@@ -51,8 +68,11 @@ def _create_embedded(directory: Path, wanted: dict[str, int]) -> dict[str, bool]
     return {name: name not in before for name in wanted}
 
 
-def _create_in_kafka(bootstrap_servers: str, wanted: dict[str, int], replication_factor: int) -> dict[str, bool]:
+def _create_in_kafka(settings: config.Settings, wanted: dict[str, int], replication_factor: int) -> dict[str, bool]:
     from streams.topics import create_topics
 
-    with kafka_errors(bootstrap_servers):
-        return asyncio.run(create_topics(bootstrap_servers, wanted, replication_factor=replication_factor))
+    compacted = {settings.balances_topic} & wanted.keys()
+    with kafka_errors(settings.bootstrap_servers):
+        return asyncio.run(
+            create_topics(settings.bootstrap_servers, wanted, compacted=compacted, replication_factor=replication_factor)
+        )

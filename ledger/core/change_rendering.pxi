@@ -1,0 +1,166 @@
+# From frames of the journal to record batches that tell what changed: each entry whole, or the balances of its accounts. Entries
+# name accounts by slot and do not say what a balance then is; both are read in a snapshot of the balances that holds the frame.
+# Owns ChangeRenderer and what is derived from it; uses BatchRenderer, json_writing.pxi, balance_file.pxi, entries.pxi.
+
+cdef enum:
+    CHANGE_NOT_IN_BALANCES = 2001  # no number of LMDB or of the system
+
+
+cdef class ChangeRenderer(BatchRenderer):
+    """Renders frames that the balances hold; ``read_from`` says which balances."""
+
+    def read_from(self, BalanceView view not None) -> None:
+        """Read balances and the names of accounts from this view from now on."""
+        self.file = view.file
+
+    cdef render_status render(self, const frame_header *frame, render_place *place) noexcept nogil:
+        cdef const journal_entry *entries = frame_entries(frame)
+        cdef render_status status = RENDER_DONE
+        cdef int code = self.file.begin_read(&self.txn)
+        if code:
+            return self.failed(code, frame.first_seq)
+        while status == RENDER_DONE and place.entry < frame.entry_count:
+            status = self.render_entry(&entries[place.entry], frame.first_seq + place.entry, place)
+            place.entry += status == RENDER_DONE
+        self.file.end_read(self.txn)
+        return status
+
+    cdef render_status render_entry(self, const journal_entry *entry, uint64_t seq, render_place *place) noexcept nogil:
+        return RENDER_DONE
+
+    cdef render_status failed(self, int code, uint64_t seq) noexcept nogil:
+        self.failure = CHANGE_NOT_IN_BALANCES if code == LMDB_NOTFOUND else code
+        self.failure_seq = seq
+        return RENDER_FAILED
+
+    cdef int raise_failure(self) except -1:
+        if self.failure == CHANGE_NOT_IN_BALANCES:
+            raise ProjectionDamaged(
+                "The balances lack what the journal has", hint="Rebuild them", path=str(self.file.path), seq=self.failure_seq)
+        raise lmdb_failure(self.failure, self.file.path)
+
+
+cdef class BalanceRenderer(ChangeRenderer):
+    """Renders the balance of each account that an entry changed, keyed by the account: as it is behind that entry, unless the
+    balances hold a later one of the account already. Then that one's frame tells it.
+    """
+
+    cdef render_status render_entry(self, const journal_entry *entry, uint64_t seq, render_place *place) noexcept nogil:
+        cdef account_record record
+        cdef int code
+        if entry.kind == ENTRY_KIND_CLOCK:
+            return RENDER_DONE
+        while True:
+            code = self.file.read_slot(self.txn, entry.credit_slot if place.is_credit else entry.debit_slot, &record)
+            if code or record.last_seq < seq:
+                return self.failed(code if code else CHANGE_NOT_IN_BALANCES, seq)
+            if record.last_seq == seq and not self.add_balance(&record, entry):
+                return RENDER_FULL
+            place.is_credit = not place.is_credit and has_two_accounts(entry)
+            if not place.is_credit:
+                return RENDER_DONE
+
+    cdef bint add_balance(self, const account_record *record, const journal_entry *entry) noexcept nogil:
+        cdef char key[ACCOUNT_ROOM]
+        cdef char value[VALUE_ROOM]
+        cdef int64_t key_bytes = put_account(key, record.id_high, record.id_low) - key
+        cdef char *at = put_text(value, b'{"account":"')
+        memcpy(at, key, <size_t>key_bytes)
+        at = put_member(at + key_bytes, b'","seq":', record.last_seq)
+        at = put_member(at, b',"book":', record.book)
+        at = put_member(at, b',"debits_posted_fen":', record.debits_posted)
+        at = put_member(at, b',"credits_posted_fen":', record.credits_posted)
+        at = put_member(at, b',"debits_pending_fen":', record.debits_pending)
+        at = put_member(at, b',"credits_pending_fen":', record.credits_pending)
+        at = put_text(at, b',"frozen":true' if record.flags & ACCOUNT_FROZEN else b',"frozen":false')
+        at = put_text(at, b',"closed":true' if record.flags & ACCOUNT_CLOSED else b',"closed":false')
+        at = put_place(at, entry)
+        return self.add_value(key, key_bytes, value, at, entry.ledger_time_ms)
+
+
+cdef class EntryRenderer(ChangeRenderer):
+    """Renders each entry with the names of its event and accounts, keyed by the event."""
+
+    cdef render_status render_entry(self, const journal_entry *entry, uint64_t seq, render_place *place) noexcept nogil:
+        cdef char value[VALUE_ROOM]
+        cdef event_name name
+        cdef int code = 0
+        cdef char *at = put_member(value, b'{"seq":', seq)
+        name_entry(&name, &self.channels, entry)
+        at = put_name(put_text(at, b',"kind":"'), ENTRY_KIND_NAMES, ENTRY_KIND_COUNT, entry.kind)
+        at = put_name(put_text(at, b'","event":"'), EVENT_TYPE_NAMES, EVENT_TYPE_COUNT, entry.event_type)
+        at = put_event_name(put_text(at, b'"'), &name)
+        at = put_member(at, b',"leg":', entry.leg)
+        at = put_member(at, b',"leg_count":', entry.leg_count)
+        at = self.put_accounts(at, entry, &code)
+        if code:
+            return self.failed(code, seq)
+        at = put_place(at, entry)
+        return RENDER_DONE if self.add_event_value(&name, value, at, entry.ledger_time_ms) else RENDER_FULL
+
+    cdef char *put_accounts(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
+        """Write what the entry does to which accounts."""
+        cdef account_record debit, credit
+        cdef uint64_t *id_ = <uint64_t *>&entry.serial[0]
+        if entry.kind == ENTRY_KIND_CLOCK:
+            return at
+        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
+            at = put_account_member(at, b',"account":"', id_[1], id_[0])
+            if entry.reference_seq:
+                code[0] = self.file.read_slot(self.txn, <uint32_t>(entry.reference_seq - 1), &credit)
+                at = put_account_member(at, b',"limit_parent":"', credit.id_high, credit.id_low) if not code[0] else at
+            at = put_member(at, b',"credit_line_fen":', entry.amount_fen)
+            at = put_member(at, b',"book":', entry.detail & 0xFFFF)
+            return put_member(at, b',"flags":', entry.detail >> 16 & 0xFFFF)
+        code[0] = self.file.read_slot(self.txn, entry.debit_slot, &debit)
+        if code[0]:
+            return at
+        if not has_two_accounts(entry):
+            return put_account_member(at, b',"account":"', debit.id_high, debit.id_low)
+        code[0] = self.file.read_slot(self.txn, entry.credit_slot, &credit)
+        if code[0]:
+            return at
+        at = put_account_member(at, b',"debit_account":"', debit.id_high, debit.id_low)
+        at = put_account_member(at, b',"credit_account":"', credit.id_high, credit.id_low)
+        at = put_member(at, b',"amount_fen":', entry.amount_fen)
+        at = put_member(at, b',"book":', debit.book)
+        at = put_member(at, b',"code":', entry.code)
+        at = put_member(at, b',"flags":', entry.flags)
+        return put_detail(at, entry)
+
+
+cdef void name_entry(event_name *name, const channel_table *channels, const journal_entry *entry) noexcept nogil:
+    """Name the event of an entry. An opening on the way of another event does not know that one's serial."""
+    cdef uint64_t[2] unknown = [0, 0]
+    cdef const uint8_t *serial = event_serial(entry)
+    if entry.kind == ENTRY_KIND_OPEN_ACCOUNT and not entry.leg_count:
+        serial = <const uint8_t *>&unknown[0]
+    name_event(name, channels, entry.channel, entry.business_date, serial)
+
+
+cdef char *put_account_member(char *at, const char *name, uint64_t id_high, uint64_t id_low) noexcept nogil:
+    return put_text(put_account(put_text(at, name), id_high, id_low), b'"')
+
+
+cdef char *put_detail(char *at, const journal_entry *entry) noexcept nogil:
+    """Write what an entry between two accounts says beside accounts and amount."""
+    cdef uint32_t period = <uint32_t>entry.detail
+    if entry.event_type == EVENT_TYPE_BILL:
+        at = put_padded(put_text(at, b',"period":"'), period // 100, 4)
+        at = put_padded(put_text(at, b'-'), period % 100, 2)
+        at = put_text(put_date(put_text(at, b'","due_date":"'), <uint32_t>(entry.detail >> 32)), b'"')
+    elif entry.event_type == EVENT_TYPE_PAYMENT:
+        at = put_member(at, b',"outlet":', entry.detail) if entry.detail else at
+    else:
+        at = put_member(at, b',"user_data":', entry.detail)
+    if entry.kind == ENTRY_KIND_PENDING:
+        at = put_member(at, b',"timeout_s":', entry.reference_seq)
+    elif entry.reference_seq:
+        at = put_member(at, b',"reference_seq":', entry.reference_seq)
+    return put_text(put_date(put_text(at, b',"value_date":"'), entry.value_date), b'"')
+
+
+cdef char *put_place(char *at, const journal_entry *entry) noexcept nogil:
+    """Write where an entry comes from, and end the object."""
+    at = put_signed(put_text(at, b',"offset":'), entry.source_offset)
+    return put_text(put_signed(put_text(at, b',"ledger_time_ms":'), entry.ledger_time_ms), b"}")
