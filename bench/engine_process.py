@@ -25,8 +25,8 @@ from ledger._core import JournalReader
 from ledger.errors import LedgerNotFound
 from ledger.projections.balances import BalanceReader
 from streams.feeding import FeedRules
-from streams.followers import OutcomeFollower
-from streams.outcomes import OutcomeLevel
+from streams.followers import PublishingFollower
+from streams.outcomes import OutcomePublisher
 from streams.shard import Follower, Shard, ShardSettings
 from streams.shards import KafkaShards
 from streams.sinks import KafkaSink
@@ -101,7 +101,7 @@ def finish_watch(process: "subprocess.Popen[bytes]") -> Times:
 async def run(servers: str, topic: str, data: Path, outcomes_topic: str | None = None) -> None:
     followers: list[Follower] = [DurableNotes()]
     if outcomes_topic:
-        followers.append(OutcomeFollower(partial(KafkaSink, outcomes_topic, servers), OutcomeLevel.all))
+        followers.append(PublishingFollower(partial(KafkaSink, outcomes_topic, servers), OutcomePublisher))
     settings = ShardSettings(data, rules=FeedRules(max_ahead_s=None), followers=followers)
     shards = KafkaShards(topic, settings, group=f"bench-{topic}", bootstrap_servers=servers)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, shards.stop)
