@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench import against
 from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
@@ -288,6 +289,24 @@ def figures(
     for name, value in found.items():
         table.add_row(name, f"{value:,.4g}")
     output.print(table)
+
+
+@app.command("against")
+def against_command(
+    revision: Annotated[str, typer.Argument(help="A commit of this repository, as git names it")],
+    events: Events = 3_000_000,
+    households: Households = 1_000_000,
+    turns: Annotated[int, typer.Option(help="How often each of the two is measured")] = 5,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """The core suite of another commit, built for it, beside that of this tree."""
+    with against.checked_out(revision) as tree:
+        progress.print(f"Building {revision}: a minute or so")
+        against.build(tree)
+        found = against.run(directory, tree, revision=revision, events=events, households=households, turns=turns)
+    _show(found, results, as_json)
 
 
 @app.command()

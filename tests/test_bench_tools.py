@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bench import against
 from bench.cli import app
 from bench.compare import compare
 from bench.figures import FIGURES
 from bench.limit import run_limit
 from bench.percentiles import delays_s, percentile
-from bench.results import load_results, new_results
+from bench.results import ROOT, load_results, new_results
+from ledger.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
@@ -67,6 +69,20 @@ def test_two_result_files_are_compared_on_the_command_line(tmp_path):
 
 def test_figures_have_names_of_their_own():
     assert len(set(FIGURES)) == len(FIGURES) == 21
+
+
+def test_a_tree_is_measured_in_turns_with_another(tmp_path):
+    results = against.run(tmp_path, ROOT, revision="this", events=5_000, households=500, turns=1)
+    assert results.median("ratio") == results.median("now_events_per_s") / results.median("before_events_per_s")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
+def test_another_commit_is_brought_into_a_directory_of_its_own():
+    with against.checked_out("HEAD") as tree:
+        assert (tree / "setup.py").exists()
+    assert not tree.exists()
+    with pytest.raises(ConfigurationError, match="no-such-revision"), against.checked_out("no-such-revision"):
+        pass
 
 
 def test_the_limit_program_balances_and_leaves_nothing_behind(tmp_path):
