@@ -534,7 +534,7 @@ cdef uint16_t settle_leg(
 
 include "core/projection_declarations.pxi"
 
-# --- core/account_walk.pxi ----------------------------------------------------------------------------------------------
+# --- core/account_walk.pxi, core/past_accounts.pxi ----------------------------------------------------------------------
 
 include "core/history_declarations.pxi"
 

@@ -1,17 +1,21 @@
 """The past of one shard: balances and statements of accounts as of an entry, a ledger time or a value date."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ledger._core import EntryReader
+from ledger._core import EntryReader, PastAccounts
 from ledger.account_ids import format_account, parse_account
 from ledger.errors import JournalDamaged, NotFound
 from ledger.journal import read_parameters
 from ledger.layouts import JOURNAL_ENTRY
 from ledger.projections.balances import BalanceReader, ShardedBalances
-from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, Sums, newest_page, oldest_page
+from ledger.projections.trial_balance import TrialBalance, of_totals
+from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, Sums, days_of, newest_page, oldest_page
+
+_STEP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,17 @@ class History:
         """Raises what ``BalanceReader`` raises, ``JournalDamaged``, ``FormatVersionMismatch``."""
         self.balances = BalanceReader(shard_directory)
         self.ledger_id = read_parameters(shard_directory).ledger_id
-        self._entries = EntryReader(Path(shard_directory) / "journal")
+        self._folder = Path(shard_directory) / "journal"
+        self._entries = EntryReader(self._folder)
+        self._entries_passed = self._bytes_passed = 0
 
     @property
     def entries_read(self) -> int:
-        return self._entries.reads
+        return self._entries.reads + self._entries_passed
 
     @property
     def bytes_read(self) -> int:
-        return self._entries.bytes_read
+        return self._entries.bytes_read + self._bytes_passed
 
     def moment(self, *, seq: int | None = None, ledger_time_ms: int | None = None, value_date: date | None = None) -> Moment:
         """Return the moment of an entry or of a ledger time; without either, now. Raises ``NotFound`` for a later entry."""
@@ -98,6 +104,22 @@ class History:
             counted = Sums(*walk.counted_sums)
             sums = Sums(debits_posted=counted.debits_posted, credits_posted=counted.credits_posted)
         return PastBalance(_name(account), sums, last_seq) if last_seq else None
+
+    def trial_balance(self, moment: Moment, progress: Callable[[int], object] | None = None) -> TrialBalance:
+        """Return all accounts added up as of a moment, by a pass over the journal from its beginning to there.
+
+        Takes 64 bytes of memory an account. ``progress`` is called with the last entry that is added. Raises ``JournalDamaged``.
+        """
+        last_value_date = -1 if moment.value_date is None else days_of(moment.value_date)
+        past = PastAccounts(self._folder, moment.seq, last_value_date=last_value_date)
+        while past.apply_some(_STEP_BYTES):
+            if progress is not None:
+                progress(past.seq)
+        if past.seq < moment.seq:
+            raise JournalDamaged("the journal ends before an entry that the balances hold", expected=moment.seq, found=past.seq)
+        self._bytes_passed += past.bytes_read
+        self._entries_passed += past.seq
+        return of_totals(past.totals())
 
     def statement(
         self,

@@ -1,4 +1,4 @@
-"""The session of the README: every command is run, and prints what the page says."""
+"""The sessions of the pages: every command is run, and prints what the page says."""
 
 import os
 import re
@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -49,7 +51,8 @@ def run_session(block: str, directory: Path) -> list[Step]:
     return found
 
 
-def test_the_embedded_session_prints_what_the_page_says(tmp_path):
-    block = BLOCK.findall((ROOT / "README.md").read_text())[0]
+@pytest.mark.parametrize("page", ["README.md", "docs/the-past.md"])
+def test_the_embedded_session_prints_what_the_page_says(tmp_path, page):
+    block = BLOCK.findall((ROOT / page).read_text())[0]
     found = run_session(block, tmp_path)
     assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]

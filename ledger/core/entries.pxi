@@ -60,6 +60,11 @@ cdef inline bint has_two_accounts(const journal_entry *entry) noexcept nogil:
     return ENTRY_KIND_TRANSFER <= entry.kind <= ENTRY_KIND_REVERSE or entry.kind == ENTRY_KIND_RELEASE
 
 
+cdef inline bint posts_amount(const journal_entry *entry) noexcept nogil:
+    """Whether the entry adds its amount to what is posted."""
+    return entry.kind in (ENTRY_KIND_TRANSFER, ENTRY_KIND_POST, ENTRY_KIND_REVERSE)
+
+
 cdef inline bint is_first_of_event(const journal_entry *entry) noexcept nogil:
     """Whether the entry stands for its event: the first leg of what was asked, not what came about on the way."""
     return entry.leg_count != 0 and entry.leg == 0 and entry.kind != ENTRY_KIND_RELEASE

@@ -53,3 +53,29 @@ cdef class AccountWalk:
     cdef bint go_back(self, uint64_t stop_seq) noexcept nogil
     cdef int walk(self, uint64_t stop_seq) except -1
     cdef int make_room(self, size_t capacity) except -1
+
+cdef struct account_totals:
+    uint64_t key  # kind << 16 | book
+    uint64_t accounts
+    wide_uint debits_pending
+    wide_uint debits_posted
+    wide_uint credits_pending
+    wide_uint credits_posted
+
+cdef struct totals_table:
+    account_totals *totals
+    uint32_t count
+    uint32_t *number_of  # by key, from 1; 0: none yet
+
+
+@cython.final
+cdef class PastAccounts:
+    cdef JournalReader reader
+    cdef account_record *records  # by slot
+    cdef uint32_t account_count
+    cdef readonly uint64_t seq  # applied so far
+    cdef uint64_t last_seq
+    cdef int32_t last_value_date  # -1: all entries count in full
+
+    cdef void apply_posted(self, const journal_entry *entry, uint64_t seq) noexcept nogil
+    cdef read_status apply_frame(self, const frame_header *frame) noexcept nogil

@@ -127,9 +127,14 @@ class BalanceReader:
         slot: int | None = self._current_view().slot_of(_name(account)[0])
         return slot
 
+    def records(self) -> tuple[int, bytes]:
+        """Return a watermark and the ``account_record`` of every account, in order of opening, as of it."""
+        found: tuple[int, bytes] = self._current_view().records()
+        return found
+
     def items(self) -> Iterator[Balance]:
         """Yield every account in order of opening, as of one and the same seq. Takes 64 bytes of memory an account meanwhile."""
-        _, records = self._current_view().records()
+        _, records = self.records()
         for low, high, dr_pending, dr_posted, cr_pending, cr_posted, last_seq, book, flags, _ in _RECORD.iter_unpack(records):
             yield Balance(format_account(high << 64 | low), dr_posted, cr_posted, dr_pending, cr_pending, last_seq, flags, book)
 

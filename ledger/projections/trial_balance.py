@@ -1,38 +1,53 @@
-"""The trial balance of one shard: all accounts added up by kind."""
+"""The trial balance of one shard: all accounts added up by kind and book. Debits equal credits in each book."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from ledger.projections.balances import Balance, BalanceReader
+from ledger._core import total_accounts
+from ledger.account_ids import AccountKind
+from ledger.projections.balances import BalanceReader
+from ledger.statements import Sums
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums over accounts, in fen."""
+class Totals(NamedTuple):
+    """The sums of some accounts of one book, in fen. ``kind`` is that of the accounts, or ``all``."""
 
-    accounts: int = 0
-    debits_posted: int = 0
-    credits_posted: int = 0
-    debits_pending: int = 0
-    credits_pending: int = 0
-
-    def add(self, balance: Balance) -> None:
-        self.accounts += 1
-        self.debits_posted += balance.debits_posted
-        self.credits_posted += balance.credits_posted
-        self.debits_pending += balance.debits_pending
-        self.credits_pending += balance.credits_pending
+    kind: str
+    book: int
+    accounts: int
+    sums: Sums
 
     @property
     def is_balanced(self) -> bool:
-        return self.debits_posted == self.credits_posted and self.debits_pending == self.credits_pending
+        """Whether debits equal credits, posted and pending: so it is over all accounts of a book."""
+        debits_pending, debits_posted, credits_pending, credits_posted = self.sums
+        return (debits_pending, debits_posted) == (credits_pending, credits_posted)
 
 
-def trial_balance(reader: BalanceReader) -> dict[str, Totals]:
-    """Return the sums of one snapshot by kind of account, and of ``all``."""
-    totals: dict[str, Totals] = {}
-    for balance in reader.items():
-        totals.setdefault(balance.account.partition(":")[0], Totals()).add(balance)
-    everything = Totals()
-    for field in Totals.__slots__:
-        setattr(everything, field, sum(getattr(row, field) for row in totals.values()))
-    return totals | {"all": everything}
+class TrialBalance(NamedTuple):
+    """The totals by kind and book, and those of each whole book."""
+
+    kinds: list[Totals]
+    books: list[Totals]
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every book is."""
+        return all(book.is_balanced for book in self.books)
+
+
+def trial_balance(reader: BalanceReader) -> TrialBalance:
+    """Return the totals of one snapshot of a shard's balances. Takes 64 bytes of memory an account meanwhile."""
+    return of_totals(total_accounts(reader.records()[1]))
+
+
+def of_totals(totals: Iterable[tuple[int, ...]]) -> TrialBalance:
+    """Return the trial balance of what ``total_accounts`` found."""
+    kinds = [Totals(AccountKind(kind).name, book, accounts, Sums(*sums)) for kind, book, accounts, *sums in sorted(totals)]
+    books = [_total([one for one in kinds if one.book == book], book) for book in sorted({one.book for one in kinds})]
+    return TrialBalance(kinds, books)
+
+
+def _total(several: list[Totals], book: int) -> Totals:
+    sums = Sums(*(sum(amounts) for amounts in zip(*(one.sums for one in several), strict=True)))
+    return Totals("all", book, sum(one.accounts for one in several), sums)

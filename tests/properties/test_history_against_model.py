@@ -16,6 +16,7 @@ from ledger.history import History, PastBalance
 from ledger.layouts import EntryKind
 from ledger.model import Model
 from ledger.model_history import Balance
+from ledger.projections.trial_balance import trial_balance
 from ledger.statements import Cursor, Filter, StatementLine
 from tests.ledger_events import TODAY
 from tests.random_ledger import PARAMETERS, RandomLedger
@@ -44,6 +45,19 @@ def check_balances(history: History, model: Model, chance: Random) -> None:
     for id_ in model.accounts:
         assert plain(history.balance(id_, now)) == known.get(id_)
         assert plain(history.balance(id_, then)) == of_date.get(id_)
+
+
+def check_trial_balance(history: History, model: Model, chance: Random) -> None:
+    seq, value_date = chance.randint(0, model.last_seq), chance.randint(TODAY - 7, TODAY + 12)
+    known = model_history.balances_at(model.entries, seq)
+    of_date = model_history.balances_of_value_date(model.entries, value_date, seq)
+    for moment, balances in ((history.moment(seq=seq), known), (history.moment(seq=seq, value_date=day(value_date)), of_date)):
+        found = history.trial_balance(moment)
+        assert found.is_balanced
+        assert {one.book: Balance(*one.sums) for one in found.books} == model_history.trial_balance(model.entries, balances)
+        assert sum(one.accounts for one in found.kinds) == len(balances)
+    now = trial_balance(history.balances)
+    assert now == history.trial_balance(history.moment())
 
 
 def check_times(history: History, model: Model, chance: Random) -> None:
@@ -118,6 +132,7 @@ def check_past(pair: ShadowedEngine, chance: Random) -> None:
     assert pair.engine.wait_projected()
     history = History(pair.shard)
     check_balances(history, pair.model, chance)
+    check_trial_balance(history, pair.model, chance)
     check_times(history, pair.model, chance)
     check_statements(history, pair.model, chance)
 

@@ -1,0 +1,164 @@
+"""The commands that ask about the past: statements in pages, balances and trial balances of a moment, and wrong questions."""
+
+import json
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from ledger._core import build_batch
+from ledger.engine import Engine
+from peakledger import cli
+from tests import ledger_events as make
+from tests.ledger_events import NOON_MS, TODAY, Named, leg
+
+SHARDS = ("payments.events-0", "payments.events-1")
+A, B = "ledger:065", "ledger:066"
+TRANSFERS = 12
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self):
+        return json.loads(self.out)
+
+    @property
+    def items(self):
+        return self.document["items"]
+
+
+def feed(directory, shard: str, events: list[bytes]) -> None:
+    batch = build_batch([(None, value, NOON_MS + 1000 * at) for at, value in enumerate(events)], 0)
+    with Engine.open(directory / shard, source=shard.replace("-", "/")) as engine:
+        engine.apply(bytes(batch), len(events))
+        assert engine.wait_projected()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two shards: A, B and transfers in the first, with a hold that is posted in part; A alone in the second."""
+    directory = tmp_path_factory.mktemp("data")
+    transfers = [
+        make.transfer(f"{n}", leg("A", "B", n, code=7 + n % 2), value_date=TODAY - n % 3) for n in range(1, TRANSFERS + 1)
+    ]
+    hold = [make.transfer("h", leg("A", "B", 100, flags=1)), make.post("p", Named("h"), 40)]
+    feed(directory, SHARDS[0], [make.open_account("a", "A"), make.open_account("b", "B"), *transfers, *hold])
+    feed(directory, SHARDS[1], [make.open_account("a", "A")])
+    return directory
+
+
+@pytest.fixture
+def peakledger(data, monkeypatch, capsys):
+    monkeypatch.chdir(data.parent)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments, "--data", str(data)])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        captured = capsys.readouterr()
+        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.mark.parametrize("order", [(), ("--oldest-first",)])
+def test_a_statement_goes_on_with_the_cursor_that_a_page_gave(peakledger, order):
+    whole = peakledger("statement", B, *order, "--limit", "100", "--json")
+    pages, cursor = [], ()
+    while cursor is not None:
+        page = peakledger("statement", B, *order, *cursor, "--limit", "5", "--json").document
+        pages += page["items"]
+        cursor = ("--cursor", page["next_cursor"]) if page["next_cursor"] else None
+    assert pages == whole.items
+    assert len(pages) == TRANSFERS + 3  # pending, post, release
+
+
+def test_a_table_tells_the_cursor_and_what_was_read(peakledger):
+    ended = peakledger("statement", B, "--limit", "5", "--explain")
+    assert "There is more: --cursor payments.events-0:" in ended.out
+    assert "Read 5 entries, and " in ended.out
+    assert "There is more" not in peakledger("statement", B, "--limit", "50").out
+
+
+@pytest.mark.parametrize(
+    "flags, count",
+    [
+        (("--code", "8"), 6),
+        (("--code", "payment"), 0),
+        (("--channel", "ledger"), TRANSFERS + 3),
+        (("--channel", "alipay"), 0),
+        (("--counter-account", A), TRANSFERS + 3),
+        (("--counter-account", "household:3301234567890"), 0),
+        (("--value-date", "2026-07-21"), 4),
+        (("--value-date", "2026-07-22.."), TRANSFERS + 3 - 4),
+        (("--value-date", "..2026-07-22"), 8),
+        (("--seq", "3..6"), 4),
+        (("--ledger-time", "2026-07-23T04:00:02..2026-07-23T12:00:03.500+08:00"), 2),
+    ],
+)
+def test_a_filter_leaves_only_its_lines(peakledger, flags, count):
+    assert len(peakledger("statement", B, *flags, "--limit", "100", "--json").items) == count
+
+
+def test_a_balance_is_that_of_the_moment_asked_about(peakledger):
+    by_seq = peakledger("balance", A, "--as-of-seq", "5", "--shard", SHARDS[0], "--json").document
+    (item,) = by_seq["items"]
+    assert (item["debits_posted_fen"], item["balance_fen"], item["last_seq"], item["as_of_seq"]) == (6, 6, 5, 5)
+    assert by_seq["entries_read"] == TRANSFERS + 3 + 2 - 5
+    assert by_seq["bytes_read"] > 96 * by_seq["entries_read"]
+    by_time = peakledger("balance", B, "--as-of-time", "2026-07-23T04:00:04", "--json").items
+    assert [(item["credits_posted_fen"], item["as_of_seq"]) for item in by_time] == [(6, 5)]
+
+
+def test_a_value_date_is_answered_as_known_at_a_moment(peakledger):
+    then = peakledger("balance", B, "--value-date", "2026-07-21", "--as-of-seq", "8", "--json").items
+    now = peakledger("balance", B, "--value-date", "2026-07-21", "--json").items
+    assert [item["credits_posted_fen"] for item in then + now] == [2 + 5, 2 + 5 + 8 + 11]
+    assert now[0]["value_date"] == "2026-07-21"
+
+
+def test_a_pending_amount_of_the_past_is_shown(peakledger):
+    assert "1.00" in peakledger("balance", B, "--as-of-seq", "15", "--explain").out
+    (item,) = peakledger("balance", B, "--as-of-seq", "15", "--json").items
+    assert (item["credits_pending_fen"], item["credits_posted_fen"]) == (100, 78)
+
+
+def test_a_trial_balance_is_that_of_the_moment_asked_about(peakledger):
+    now = peakledger("trial-balance", "--json").items
+    then = peakledger("trial-balance", "--as-of-time", "2026-07-23T04:00:04", "--json").document
+    assert {(item["shard"], item["kind"]): item["debits_posted_fen"] for item in now}[SHARDS[0], "all"] == 78 + 40
+    assert {(item["shard"], item["kind"]): item["debits_posted_fen"] for item in then["items"]}[SHARDS[0], "all"] == 6
+    assert then["entries_read"] > 0
+    ended = peakledger("trial-balance", "--value-date", "2026-07-21", "--as-of-seq", "8", "--shard", SHARDS[0], "--explain")
+    assert ended.status == 0
+    assert "0.07" in ended.out and "Read 8 entries" in ended.out
+
+
+@pytest.mark.parametrize(
+    "arguments, status, says",
+    [
+        (("balance", A, "--as-of-seq", "3"), 2, "A seq counts in one shard only"),
+        (("balance", A, "--as-of-seq", "3", "--shard", "x-0"), 2, "There is no shard x-0"),
+        (("balance", B, "--as-of-seq", "999"), 6, "The ledger has no entry 999"),
+        (("balance", B, "--as-of-seq", "1"), 6, "No such account at that moment"),
+        (("balance", B, "--as-of-seq", "1", "--as-of-time", "2026-07-23"), 2, "name the moment twice"),
+        (("balance", B, "--as-of-time", "noon"), 2, "'noon' is no time"),
+        (("balance", B, "--value-date", "tomorrow"), 2, "'tomorrow' is no date"),
+        (("trial-balance", "--as-of-seq", "3"), 2, "A seq counts in one shard only"),
+        (("statement", B, "--value-date", "2026-07-23..2026-07-01"), 2, "ends before it begins"),
+        (("statement", B, "--seq", "x.."), 2, "'x' is no seq"),
+        (("statement", B, "--code", "bills"), 2, "'bills' is no code"),
+        (("statement", B, "--channel", "pigeon"), 2, "'pigeon' is no channel"),
+        (("statement", B, "--cursor", "payments.events-0:abcd"), 2, "is no cursor"),
+        (("statement", B, "--cursor", "payments.events-1:abcd"), 2, "is a cursor of no shard"),
+        (("statement", "3301234567890"), 6, "No such account"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(peakledger, arguments, status, says):
+    ended = peakledger(*arguments)
+    assert ended.status == status
+    assert says in " ".join(ended.err.replace("│", " ").split())
