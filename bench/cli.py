@@ -1,6 +1,8 @@
 """``peakledger bench``: the suites, the figures that sum them up, and the comparison of two runs."""
 
+import logging
 import tempfile
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +39,23 @@ from bench.workload import Workload
 app = typer.Typer(no_args_is_help=True)
 progress = Console(stderr=True, highlight=False)
 output = Console(highlight=False, soft_wrap=True)
+
+
+class ProgressLines(logging.Handler):
+    """Prints what was measured as it comes, a line a second at most: a suite takes minutes, and some measure by the thousand."""
+
+    INTERVAL_S = 1.0
+    _next_s = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if time.monotonic() >= self._next_s:
+            progress.print(record.getMessage())
+            self._next_s = time.monotonic() + self.INTERVAL_S
+
+
+measured = logging.getLogger("bench")
+measured.setLevel(logging.INFO)
+measured.addHandler(ProgressLines())
 
 Events = Annotated[int, typer.Option(help="Events of one repetition")]
 Households = Annotated[int, typer.Option(help="Accounts, all open before the clock runs")]

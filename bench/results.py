@@ -1,6 +1,7 @@
 """What a benchmark run leaves behind: one JSON file with every repetition, and what it takes to judge and repeat it."""
 
 import importlib.metadata
+import logging
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from ledger.version import __version__
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path("bench") / "results"
+log = logging.getLogger("bench")
 PACKAGES = ("aiokafka", "confluent-kafka", "cython", "lmdb", "msgspec", "uvloop")
 
 
@@ -50,7 +52,8 @@ class Results(msgspec.Struct):
     measurements: list[Measurement]
 
     def add(self, name: str, unit: str, value: float, **about: float | int | str) -> None:
-        """Add one repetition of the measurement ``name``."""
+        """Add one repetition of the measurement ``name``; the log ``bench`` is told, as a sign of progress."""
+        log.info("%s: %s %s %s", self.suite, name, f"{value:,.4g}", unit)
         for measurement in self.measurements:
             if measurement.name == name:
                 measurement.values.append(value)

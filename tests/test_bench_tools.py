@@ -1,6 +1,7 @@
 """Percentiles, delays, results and their comparison."""
 
 import json
+import logging
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import against
-from bench.cli import app
+from bench.cli import ProgressLines, app
 from bench.compare import compare
 from bench.figures import FIGURES
 from bench.limit import run_limit
@@ -65,6 +66,18 @@ def test_two_result_files_are_compared_on_the_command_line(tmp_path):
     printed = CliRunner().invoke(app, ["compare", str(before), str(after), "--json"])
     assert printed.exit_code == 0
     assert json.loads(printed.stdout)[0]["ratio"] == 1.5
+
+
+def test_what_is_measured_is_told_as_it_comes_but_not_by_the_thousand(capsys):
+    lines, log = ProgressLines(), logging.getLogger("bench")
+    log.addHandler(lines)
+    results = new_results("some suite")
+    for number in range(1000):
+        results.add("rate", "events/s", number)
+    log.removeHandler(lines)
+    told = capsys.readouterr().err
+    assert "some suite: rate 0 events/s" in told
+    assert 1 <= told.count("events/s") < 100
 
 
 def test_figures_have_names_of_their_own():
