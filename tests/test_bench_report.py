@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.report.drawing import DARK, draw
+from bench.report.drawing import DARK, draw, spread_out
 from bench.report.extrapolation import BILLION, extrapolate
-from bench.report.names import CATCH_UP, Name, short_number, split_name
+from bench.report.names import FULL_RATE, Name, short_number, split_name
 from bench.report.panels import DotPanel, GrowthPanel, LinePanel, panels_of, sizes_panel
 from bench.report.reading import read_sections
 from bench.results import Measurement, Results, new_results
@@ -78,7 +78,7 @@ def save_all(directory: Path, *runs: Results) -> Path:
         ("engine_events_per_s", "events/s", Name("engine", "", None, EVENTS_A_SECOND)),
         ("events_per_s", "events/s", Name("", "", None, EVENTS_A_SECOND)),
         ("staleness_p99_ms_at_10000", "ms", Name("staleness", "p99", 10_000, EVENTS_A_SECOND)),
-        ("staleness_max_ms_at_catchup", "ms", Name("staleness", "max", CATCH_UP, EVENTS_A_SECOND)),
+        ("staleness_max_ms_at_catchup", "ms", Name("staleness", "max", FULL_RATE, EVENTS_A_SECOND)),
         ("visible_p99_ms_at_10k", "ms", Name("visible", "p99", 10_000, EVENTS_A_SECOND)),
         ("engine_events_per_s_at_4_partitions", "events/s", Name("engine", "", 4, "partitions")),
         ("own_core_p50_us", "us", Name("own_core", "p50", None, EVENTS_A_SECOND)),
@@ -137,7 +137,7 @@ def test_runs_are_told_apart_by_what_differs(tmp_path):
     assert [row.label for row in panel.rows][1::2] == ["Peakledger (1M households)", "Peakledger (10M households)"]
 
 
-def test_times_at_full_catch_up_stand_at_the_rate_that_was_reached(tmp_path):
+def test_times_at_full_rate_stand_at_the_rate_that_was_reached(tmp_path):
     (panel,) = panels_of(read_sections([save_all(tmp_path, latency_run())])[0])
     assert isinstance(panel, LinePanel)
     (facet,) = panel.facets
@@ -152,6 +152,13 @@ def test_a_single_rate_and_a_time_of_nothing_are_drawn(tmp_path):
     run.add("publish_to_durable_p99_ms_at_1000", "ms", 4.0)
     (panel,) = panels_of(read_sections([save_all(tmp_path, run)])[0])
     assert draw(panel, DARK, "latency", "here").startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([2, 3], [2, 4]), ([0, 50], [2, 50]), ([90, 95, 99], [12.5, 25, 50]), ([10, 80], [10, 50]), ([], [])]
+)
+def test_labels_are_moved_apart_and_kept_inside(values, expected):
+    assert spread_out(values, 2, 1, 100) == expected
 
 
 def test_sizes_of_all_suites_stand_together(tmp_path):
@@ -228,7 +235,7 @@ def test_every_picture_is_told_in_words_and_kept_as_a_file(written):
     files = sorted(path.name for path in (written / "pictures").iterdir())
     assert files == ["core-1.png", "growth-1.png", "latency-1.png", "sizes-1.png", "tides-1.png", "tides-2.png", "tides-3.png"]
     assert len(page.alternatives) == len(files)
-    assert "tides: course, milliseconds. rising, full catch-up: 1, 3, 2" in page.alternatives
+    assert "tides: course, milliseconds. rising, full rate: 1, 3, 2" in page.alternatives
     assert "core: rates, events a second. C limit: 6M, 8M, 20M; Peakledger: 3M, 4M, 5M" in page.alternatives
 
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import cycle
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from bench.report.extrapolation import BILLION
@@ -112,7 +113,7 @@ def _draw_lines(panel: LinePanel, figure: "Figure", theme: Theme) -> None:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(panel.along)
         _make_logarithmic(axes, "x", rates, room=1.6 * (max(rates) / min(rates)) ** 0.3)
-        _make_logarithmic(axes, "y", times)
+        _make_logarithmic(axes, "y", times, room=2.5)
         _label_ends(axes, facet, theme)
     for axes in grid[:, 0]:
         axes.set_ylabel(panel.axis)
@@ -126,22 +127,35 @@ def _draw_facet(axes: "Axes", facet: Facet, theme: Theme) -> None:
         medians = [point[1] for point in line.points]
         axes.plot(rates, medians, color=colour, marker=marker, linewidth=1.8, markersize=6)
         axes.vlines(rates, [point[2] for point in line.points], [point[3] for point in line.points], color=colour, alpha=0.5)
-    if facet.catch_up_at is not None:
-        axes.axvline(facet.catch_up_at, color=theme.ink, linewidth=0.8, linestyle=":")
+    if facet.full_rate is not None:
+        axes.axvline(facet.full_rate, color=theme.ink, linewidth=0.8, linestyle=":")
         axes.text(
-            facet.catch_up_at, 0.02, "catch-up ", transform=axes.get_xaxis_transform(), ha="right", color=theme.ink, fontsize=8
+            facet.full_rate, 0.02, "full rate ", transform=axes.get_xaxis_transform(), ha="right", color=theme.ink, fontsize=8
         )
     axes.grid(color=theme.faint, linewidth=0.8)
 
 
 def _label_ends(axes: "Axes", facet: Facet, theme: Theme) -> None:
-    """Write each line's label at its end, from the lowest to the highest, each above the one before."""
-    ends = [(line.points[-1][1], line.label, line.points[-1][0]) for line in facet.lines]
+    """Write each line's label at its end, or as near to it as the labels of other lines leave room."""
+    coloured = zip(facet.lines, theme.statistics, strict=False)
+    ends = sorted(((line.points[-1][1], line.label, line.points[-1][0], colour) for line, colour in coloured), key=itemgetter(0))
     lowest, highest = axes.get_ylim()
-    step, above = (highest / lowest) ** 0.055, 0.0
-    for (value, label, rate), colour in sorted(zip(ends, theme.statistics, strict=False)):
-        above = max(value, above * step)
-        axes.annotate(label, (rate, above), xytext=(7, 0), textcoords="offset points", va="center", color=colour)
+    heights = spread_out([end[0] for end in ends], (highest / lowest) ** 0.055, lowest, highest)
+    for height, (_, label, rate, colour) in zip(heights, ends, strict=True):
+        axes.annotate(label, (rate, height), xytext=(7, 0), textcoords="offset points", va="center", color=colour)
+
+
+def spread_out(values: list[float], ratio: float, lowest: float, highest: float) -> list[float]:
+    """Return ascending values moved apart until each is ``ratio`` times the one before, and all are between the bounds."""
+    heights, least = [], lowest * ratio
+    for value in values:
+        heights.append(max(value, least))
+        least = heights[-1] * ratio
+    most = highest / ratio
+    for place in reversed(range(len(heights))):
+        heights[place] = min(heights[place], most)
+        most = heights[place] / ratio
+    return heights
 
 
 def _draw_courses(panel: TimePanel, figure: "Figure", theme: Theme) -> None:
@@ -158,7 +172,7 @@ def _draw_courses(panel: TimePanel, figure: "Figure", theme: Theme) -> None:
     axes.yaxis.set_major_formatter(_short)
     axes.set_xlabel("seconds since the beginning")
     axes.set_ylabel(panel.axis)
-    figure.legend(frameon=False, labelcolor=theme.ink, fontsize=9, loc="outside upper right", ncols=3)
+    _legend_above(axes, theme)
 
 
 def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:
@@ -185,7 +199,13 @@ def _draw_growth(panel: GrowthPanel, figure: "Figure", theme: Theme) -> None:
     axes.yaxis.set_major_formatter(_short)
     axes.set_xlabel("events applied so far")
     axes.set_ylabel(panel.axis)
-    figure.legend(frameon=False, labelcolor=theme.ink, fontsize=9, loc="outside upper right", ncols=3)
+    _legend_above(axes, theme)
+
+
+def _legend_above(axes: "Axes", theme: Theme) -> None:
+    axes.legend(
+        frameon=False, labelcolor=theme.ink, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, ncols=3
+    )
 
 
 def _style(axes: "Axes", theme: Theme) -> None:

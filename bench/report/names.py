@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from bench.results import Measurement, Results
 
-CATCH_UP = math.inf
+FULL_RATE = math.inf
 EVENTS_A_SECOND = "events a second"
-AT = re.compile(r"(?P<rest>.+)_at_(?:(?P<number>\d+)(?P<multiple>[km]?)(?:_(?P<what>[a-z]+))?|catchup)")
+AT = re.compile(r"(?P<rest>.+)_at_(?:(?P<number>\d+)(?P<multiple>[km]?)(?:_(?P<what>[a-z]+))?|catchup|full_rate)")
 STATISTIC = re.compile(r"(?:(?P<rest>.*)_)?(?P<statistic>p\d+|max|min)")
 SIZE = re.compile(r".*bytes_per_(entry|account|open_key)")
 MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, None: 1}
@@ -28,7 +28,7 @@ SUBJECT_WORDS = {
 
 
 class Name(NamedTuple):
-    """A measurement's name in parts. ``at`` is None, a number of ``at_what`` a second or alone, or ``CATCH_UP``."""
+    """A measurement's name in parts. ``at`` is None, a number of ``at_what`` a second or alone, or ``FULL_RATE``."""
 
     subject: str
     statistic: str
@@ -46,7 +46,7 @@ def split_name(measurement: Measurement) -> Name:
     rest, at, at_what = measurement.name, None, EVENTS_A_SECOND
     if found := AT.fullmatch(rest):
         rest = found["rest"]
-        at = float(found["number"]) * MULTIPLES[found["multiple"]] if found["number"] else CATCH_UP
+        at = float(found["number"]) * MULTIPLES[found["multiple"]] if found["number"] else FULL_RATE
         at_what = found["what"] or at_what
     unit = measurement.unit.replace("/", "_per_")
     rest = "" if rest == unit else rest.removesuffix(f"_{unit}").removesuffix("_per_s")

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 
 from bench.report.extrapolation import Extrapolation, extrapolate
-from bench.report.names import CATCH_UP, EVENTS_A_SECOND, SIZE, TIMES, Name, run_labels, short_number, split_name, unit_words
+from bench.report.names import EVENTS_A_SECOND, FULL_RATE, SIZE, TIMES, Name, run_labels, short_number, split_name, unit_words
 from bench.report.reading import Section
 from bench.results import Measurement, Results
 
@@ -45,11 +45,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One subject of one run, with its statistics. ``catch_up_at`` is the rate that full catch-up reached, if it did."""
+    """One subject of one run, with its statistics. ``full_rate`` is the rate that was reached without a limit."""
 
     title: str
     lines: list[Line]
-    catch_up_at: float | None
+    full_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,24 +175,24 @@ def _times_by_rate(section: Section, labels: list[str], unit: str) -> list[Panel
     along = EVENTS_A_SECOND
     for run, label in zip(section.runs, labels, strict=True):
         lines: dict[str, dict[str, list[tuple[float, float, float, float]]]] = {}
-        catch_up_at = _catch_up_rate(run)
+        full_rate = _rate_reached(run)
         for measurement in run.measurements:
             name = split_name(measurement)
-            at = catch_up_at if name.at == CATCH_UP else name.at
+            at = full_rate if name.at == FULL_RATE else name.at
             if measurement.unit != unit or at is None or INTERVAL in measurement.about:
                 continue
             along = name.at_what
             point = (at, measurement.median, min(measurement.values), max(measurement.values))
             lines.setdefault(name.subject, {}).setdefault(name.statistic, []).append(point)
         for subject, by_statistic in lines.items():
-            drawn = [Line(statistic or "median", sorted(points)) for statistic, points in by_statistic.items()]
+            drawn = [Line(statistic, sorted(points)) for statistic, points in by_statistic.items()]
             title = _labelled(split_name(Measurement(subject, "", [])).label, label)
-            facets.append(Facet(title, drawn, catch_up_at))
+            facets.append(Facet(title, drawn, full_rate))
     return [LinePanel("Times by rate", unit_words(unit), along, facets)] if facets else []
 
 
-def _catch_up_rate(run: Results) -> float | None:
-    found = (each for each in run.measurements if each.unit == "events/s" and split_name(each).at == CATCH_UP)
+def _rate_reached(run: Results) -> float | None:
+    found = (each for each in run.measurements if each.unit == "events/s" and split_name(each).at == FULL_RATE)
     return next((each.median for each in found), None)
 
 
@@ -207,7 +207,7 @@ def _times(section: Section, labels: list[str], unit: str) -> list[Panel]:
 
 
 def _at_label(name: Name) -> str:
-    at = "" if name.at is None else "full catch-up" if name.at == CATCH_UP else f"{short_number(name.at)} {name.at_what}"
+    at = "" if name.at is None else "full rate" if name.at == FULL_RATE else f"{short_number(name.at)} {name.at_what}"
     return ", ".join(filter(None, (name.label, at)))
 
 

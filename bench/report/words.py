@@ -53,7 +53,7 @@ def _facet_in_words(panel: LinePanel) -> Iterator[str]:
     for facet in panel.facets:
         for line in facet.lines:
             points = ", ".join(f"{short_number(point[1])} at {short_number(point[0])}" for point in line.points)
-            yield f"{facet.title}, {line.label}: {points}"
+            yield f"{', '.join(filter(None, (facet.title, line.label)))}: {points}"
 
 
 def warnings(runs: list[Results]) -> Iterator[str]:
