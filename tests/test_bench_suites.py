@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.postgresql import programs
-from bench.suites import bare_lmdb, expiry, memory, mixed, postgresql, read, scale, statement
+from bench.suites import bare_lmdb, expiry, growth, memory, mixed, postgresql, read, scale, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -47,6 +47,14 @@ def test_balances_are_read_in_turn_with_a_bare_get(tmp_path):
         assert 0 < results.median(f"{where}_bare_p50_us") <= results.median(f"{where}_bare_p99_us")
         assert 0 < results.median(f"{where}_p50_us") <= results.median(f"{where}_p99_us")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rate_and_latencies_are_measured_tenth_by_tenth_as_the_ledger_grows(tmp_path):
+    results = growth.run(tmp_path, events=20_000, households=300, days=3)
+    assert [len(results.values(name)) for name in ("events_per_s", "durable_p50_ms", "durable_p99_ms", "readable_p50_ms")] == [
+        10
+    ] * 4
+    assert 0 < results.median("durable_p50_ms") <= results.median("durable_p99_ms")
 
 
 def test_what_accounts_and_keys_take_of_memory_is_told_apart(tmp_path):
