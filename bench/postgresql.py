@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from subprocess import PIPE
 from tempfile import TemporaryFile, mkdtemp
@@ -33,13 +33,13 @@ SETTINGS = {
     "commit_delay": "100",
     "commit_siblings": "2",
 }
-# Rows are taken in the order of their keys, so that no two batches ever wait for each other.
 SCHEMA = """
 create table entries (
   seq bigint generated always as identity, channel smallint, business_date int, serial bytea, household bigint, amount_fen bigint,
   primary key (business_date, channel, serial));
 create table balances (household bigint primary key, debits_fen bigint, credits_fen bigint) with (fillfactor = 50);
 """
+# Rows are taken in the order of their keys, so that no two batches can be waiting for one another.
 STAGE = """
 create temporary table events (channel smallint, business_date int, serial bytea, household bigint, amount_fen bigint)
   on commit delete rows;
@@ -150,12 +150,10 @@ def booking_scripts(workload: Workload, first_event: int, end_event: int, client
     """Return a script a client, that together book these packed events in batches, one commit each."""
     scripts = [[STAGE] for _ in range(clients)]
     values = islice(workload.values(first_event), end_event - first_event)
-    for number in count():
-        rows = "".join(_row(value) for value in islice(values, batch_events) if value)
-        if not rows:
-            return ["".join(script) for script in scripts]
+    batches = iter(lambda: "".join(_row(value) for value in islice(values, batch_events) if value), "")
+    for number, rows in enumerate(batches):
         scripts[number % clients].append(f"begin;\ncopy events from stdin;\n{rows}\\.\nexecute book;\ncommit;\n")
-    raise AssertionError("count() never ends")
+    return ["".join(script) for script in scripts]
 
 
 def _row(packed: bytes) -> str:
