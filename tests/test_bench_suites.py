@@ -1,15 +1,40 @@
 """The suites that need no broker run, in small, and measure what they say. No test says how fast anything is."""
 
+import json
 import math
 import tempfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.postgresql import programs
+from bench.results import load_results
 from bench.suites import bare_lmdb, expiry, growth, memory, mixed, postgresql, read, scale, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
+
+
+SMALL = ["--households", "300", "--repetitions", "1"]
+COMMANDS = {
+    "mixed": ["--events", "500", *SMALL],
+    "mixed-json": ["--json-events", "--events", "200", *SMALL],
+    "expiry": ["--holds", "200", *SMALL],
+    "lmdb": ["--events", "500", *SMALL],
+    "statement": ["--entries", "1000", "--pages", "2"],
+    "scale": ["--partitions", "1", "--events", "60000", *SMALL],
+}
+
+
+@pytest.mark.parametrize("suite", COMMANDS)
+def test_a_suite_runs_by_its_command_and_leaves_its_repetitions(suite, tmp_path):
+    places = ["--directory", str(tmp_path), "--results", str(tmp_path / "results"), "--json"]
+    done = CliRunner().invoke(app, [suite.removesuffix("-json"), *COMMANDS[suite], *places], catch_exceptions=False)
+    (path,) = (tmp_path / "results").iterdir()
+    results = load_results(path)
+    assert results.suite == suite
+    assert [each["name"] for each in json.loads(done.stdout)["measurements"]] == [each.name for each in results.measurements]
 
 
 def test_a_page_of_a_statement_is_read_cold_and_warm(tmp_path):

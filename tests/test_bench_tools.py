@@ -15,7 +15,7 @@ from bench.figures import FIGURES
 from bench.limit import run_limit
 from bench.percentiles import delays_s, percentile
 from bench.results import ROOT, load_results, new_results
-from ledger.errors import ConfigurationError
+from ledger.errors import ConfigurationError, PeakledgerError
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
@@ -87,6 +87,11 @@ def test_figures_have_names_of_their_own():
 def test_a_tree_is_measured_in_turns_with_another(tmp_path):
     results = against.run(tmp_path, ROOT, revision="this", events=5_000, households=500, turns=1)
     assert results.median("ratio") == results.median("now_events_per_s") / results.median("before_events_per_s")
+
+
+def test_a_tree_that_cannot_be_built_says_so(tmp_path):
+    with pytest.raises(PeakledgerError, match=r"not built: .*setup\.py"):
+        against.build(tmp_path)
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
