@@ -204,6 +204,7 @@ cdef enum outcome_code:
 
 cdef enum:
     DECODE_SLOW = 0xFFFF        # decode_event leaves this value to decode_event_slow
+    DECODE_NO_MEMORY = 0xFFFD   # decode_event_slow could not look at it
     CHANNEL_NAME_BYTES = 32
     CHANNEL_NAME_SLOTS = 1024
     RENDERED_SERIAL_BYTES = 36  # the longest text of a serial
@@ -321,7 +322,9 @@ cdef class KeyFiles:
     cdef key_tables *tables
     cdef object posting
     cdef bytes ledger_id
-    cdef int check_header(self, str path, const uint8_t *memory, size_t length) except -1
+
+cdef int check_key_header(str path, const uint8_t *memory, size_t length, uint64_t hash_seed, bytes ledger_id) except -1
+cdef key_table *open_key_table(str path, uint64_t hash_seed, bytes ledger_id) except NULL
 
 cdef extern from *:
     """

@@ -26,7 +26,8 @@ _HEADER_BYTES = 4096
 _SLOT_BYTES = 32
 
 
-def _path(directory: Path, business_date: int) -> Path:
+def table_path(directory: Path, business_date: int) -> Path:
+    """Return the file of a business date's key table in an epoch's directory."""
     return directory / f"{_EPOCH + timedelta(days=business_date)}{_SUFFIX}"
 
 
@@ -35,17 +36,22 @@ def _sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def complete_directory(keys: Path) -> Path | None:
+    """Return the newest epoch's directory below ``keys`` that has a checkpoint, without which a directory does not count."""
+    complete = (path.parent for path in keys.glob("*/checkpoint"))
+    return max(complete, key=lambda path: int(path.name.removeprefix("epoch-")), default=None)
+
+
 def key_directory(keys: Path, epoch: int) -> Path:
     """Make an epoch's directory below ``keys``, with the files of the last checkpoint that an earlier epoch completed.
 
-    The checkpoint itself is linked last, for a directory without one does not count.
+    The checkpoint itself is linked last, so that the directory counts only then.
     """
     own = keys / f"epoch-{epoch}"
     own.mkdir(parents=True)
     earlier = [path for path in keys.iterdir() if path != own]
-    complete = [path for path in earlier if (path / "checkpoint").exists()]
-    if complete:
-        last = max(complete, key=lambda path: int(path.name.removeprefix("epoch-")))
+    last = complete_directory(keys)
+    if last:
         for path in (*last.glob(f"*{_SUFFIX}"), last / _STATE):
             os.link(path, own / path.name)
         sync_directory(own)
@@ -131,11 +137,11 @@ class KeyCheckpointer:
         for business_date in self._keys.all_dates():
             if business_date < first_open_date:
                 self._keys.forget(business_date)
-                _path(self._directory, business_date).unlink(missing_ok=True)
+                table_path(self._directory, business_date).unlink(missing_ok=True)
 
     def _write_tables(self) -> Iterator[None]:
         for business_date in self._keys.changed_dates():
-            new = _path(self._directory, business_date).with_suffix(".new")
+            new = table_path(self._directory, business_date).with_suffix(".new")
             self._written[business_date] = self._keys.keys_added(business_date)
             with new.open("wb") as file:
                 parts = []
@@ -148,7 +154,7 @@ class KeyCheckpointer:
 
     def _finish(self, last_frame: int) -> None:
         """Thread body: wait until everything in the files is durable in the journal, then give them their names."""
-        paths = [_path(self._directory, business_date) for business_date in self._written] + [self._directory / _STATE]
+        paths = [table_path(self._directory, business_date) for business_date in self._written] + [self._directory / _STATE]
         checkpoint = self._directory / "checkpoint"
         try:
             for path in paths:
@@ -169,5 +175,5 @@ class KeyCheckpointer:
         """Let go of the memory of tables that took no more keys while they were written; their files serve from now on."""
         for business_date, keys_written in self._written.items():
             if self._keys.settle(business_date, keys_written) == 0:
-                self._keys.map_file(str(_path(self._directory, business_date)))
+                self._keys.map_file(str(table_path(self._directory, business_date)))
         self._written = {}

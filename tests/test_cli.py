@@ -118,9 +118,16 @@ def test_a_statement_of_a_clearing_account_names_the_households(peakledger):
 
 
 def test_the_outcomes_of_a_key_are_told_in_the_order_of_arrival(peakledger):
-    items = peakledger("outcome", "alipay", DAY, PAYMENT.serial, "--json").items
+    items = peakledger("outcome", "alipay", DAY, PAYMENT.serial, "--repetitions", "--json").items
     assert [item["outcome"] for item in items] == ["applied", "exists", "exists_with_different_amount"]
     assert len({item["seq"] for item in items}) == 1
+    assert peakledger("outcome", "alipay", DAY, PAYMENT.serial, "--json").items == [items[0], items[2]]
+
+
+def test_the_outcome_of_a_closed_business_date_is_read_from_the_whole_journal_and_that_is_said(peakledger):
+    ended = peakledger("outcome", CLOSED.channel, str(CLOSED.business_date), CLOSED.serial, "--json")
+    assert [item["outcome"] for item in ended.items] == ["business_date_closed"]
+    assert "payments.events-0: the business date has closed; reading the whole journal" in ended.err
 
 
 @pytest.mark.parametrize("arguments", [("alipay", DAY, "404"), ("13", "2026-07-24", PAYMENT.serial)])

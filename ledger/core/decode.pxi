@@ -254,7 +254,9 @@ cdef int render_serial(const uint8_t *serial, int form, char *out) noexcept nogi
 cdef uint16_t decode_event_slow(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept:
-    """Decode any value with ledger.events, under the GIL; never raises. Returns as decode_with_legs does, never DECODE_SLOW."""
+    """Decode any value with ledger.events, under the GIL; never raises. Returns as decode_with_legs does, never DECODE_SLOW, but
+    DECODE_NO_MEMORY where that says nothing about the value.
+    """
     cdef bytes packed
     cdef uint16_t code = DECODE_SLOW
     cdef bint interrupted = False
@@ -265,9 +267,9 @@ cdef uint16_t decode_event_slow(
             memcpy(legs, <const char *> packed + sizeof(packed_event), len(packed) - sizeof(packed_event))
         except KeyboardInterrupt:
             interrupted = True  # the event is decoded all the same; the interrupt is raised again behind it
-        except BaseException:
+        except BaseException as error:
             memset(event, 0, sizeof(packed_event))
-            code = OUTCOME_ENCODING_UNKNOWN
+            code = DECODE_NO_MEMORY if isinstance(error, MemoryError) else OUTCOME_ENCODING_UNKNOWN
     if interrupted:
         PyErr_SetInterrupt()
     return code
@@ -300,9 +302,11 @@ cdef class EventDecoder:
         return code, event_with_legs(&event, legs)
 
     def decode_slow(self, const uint8_t[::1] value):
-        """Return the outcome code and the packed event as the slow path has them."""
+        """Return the outcome code and the packed event as the slow path has them. Raises MemoryError."""
         cdef packed_event event
         cdef packed_leg[MAX_LEGS] legs
         cdef int64_t value_bytes = -1 if value is None else value.shape[0]
         cdef uint16_t code = decode_event_slow(&value[0] if value_bytes > 0 else NULL, value_bytes, &self.table, &event, legs)
+        if code == DECODE_NO_MEMORY:
+            raise MemoryError("no memory to decode a value")
         return code, event_with_legs(&event, legs)

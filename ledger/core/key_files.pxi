@@ -72,20 +72,7 @@ cdef class KeyFiles:
 
     def map_file(self, str path not None):
         """Serve a business date from its file from now on; return the date. Raises KeyTableDamaged, OSError."""
-        cdef size_t length = Path(path).stat().st_size
-        cdef uint8_t *memory
-        cdef key_table *table
-        if length < KEY_TABLE_HEADER_BYTES:
-            raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
-        memory = map_whole_file(path.encode(), length)
-        if memory == NULL:
-            raise OSError(errno, "cannot map the key table", path)
-        try:
-            self.check_header(path, memory, length)
-            table = key_table_map(memory, length)
-        except BaseException:
-            munmap(memory, length)
-            raise
+        cdef key_table *table = open_key_table(path, self.tables.hash_seed, self.ledger_id)
         if self.tables.by_date[table.business_date] != NULL:
             key_table_free(self.tables.by_date[table.business_date])
         self.tables.by_date[table.business_date] = table
@@ -140,27 +127,6 @@ cdef class KeyFiles:
             key_table_free(self.tables.by_date[business_date])
             self.tables.by_date[business_date] = NULL
 
-    cdef int check_header(self, str path, const uint8_t *memory, size_t length) except -1:
-        cdef const key_table_header *header = <const key_table_header *>memory
-        cdef uint64_t expected = KEY_TABLE_HEADER_BYTES
-        if header.magic != KEY_TABLE_MAGIC:
-            raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
-        if header.crc32c != crc32c(0, memory + 8, KEY_TABLE_HEADER_BYTES - 8):
-            raise KeyTableDamaged("the header of the key table is damaged", hint=KEYS_HINT, path=path)
-        if header.format_version != FORMAT_VERSION:
-            raise FormatVersionMismatch("the key table has another format", path=path,
-                                        expected=FORMAT_VERSION, found=header.format_version)
-        if header.hash_seed != self.tables.hash_seed or memcmp(header.ledger_id, <const char *>self.ledger_id, 16) != 0:
-            raise KeyTableDamaged("the key table belongs to another ledger", hint=KEYS_HINT, path=path)
-        for at in range(KEY_TABLE_PARTS):
-            if header.part_keys[at] >= header.part_capacity[at]:
-                raise KeyTableDamaged("the key table has a part that is too full", hint=KEYS_HINT, path=path)
-            expected += <uint64_t>header.part_capacity[at] * sizeof(key_slot)
-        if expected != length:
-            raise KeyTableDamaged("the key table has the wrong length", hint=KEYS_HINT,
-                                  path=path, expected=expected, found=length)
-        return 0
-
 
 cdef uint8_t *map_whole_file(const char *path, size_t length) noexcept nogil:
     cdef int fd = open_file(path, O_RDONLY | O_CLOEXEC)
@@ -190,3 +156,65 @@ cdef key_table *key_table_map(uint8_t *memory, size_t length) except NULL:
         table.parts[at].in_file = True
         slots += <size_t>header.part_capacity[at] * sizeof(key_slot)
     return table
+
+
+cdef int check_key_header(str path, const uint8_t *memory, size_t length, uint64_t hash_seed, bytes ledger_id) except -1:
+    cdef const key_table_header *header = <const key_table_header *>memory
+    cdef uint64_t expected = KEY_TABLE_HEADER_BYTES
+    if header.magic != KEY_TABLE_MAGIC:
+        raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
+    if header.crc32c != crc32c(0, memory + 8, KEY_TABLE_HEADER_BYTES - 8):
+        raise KeyTableDamaged("the header of the key table is damaged", hint=KEYS_HINT, path=path)
+    if header.format_version != FORMAT_VERSION:
+        raise FormatVersionMismatch("the key table has another format", path=path,
+                                    expected=FORMAT_VERSION, found=header.format_version)
+    if header.hash_seed != hash_seed or memcmp(header.ledger_id, <const char *>ledger_id, 16) != 0:
+        raise KeyTableDamaged("the key table belongs to another ledger", hint=KEYS_HINT, path=path)
+    for at in range(KEY_TABLE_PARTS):
+        if header.part_keys[at] >= header.part_capacity[at]:
+            raise KeyTableDamaged("the key table has a part that is too full", hint=KEYS_HINT, path=path)
+        expected += <uint64_t>header.part_capacity[at] * sizeof(key_slot)
+    if expected != length:
+        raise KeyTableDamaged("the key table has the wrong length", hint=KEYS_HINT,
+                              path=path, expected=expected, found=length)
+    return 0
+
+
+cdef key_table *open_key_table(str path, uint64_t hash_seed, bytes ledger_id) except NULL:
+    """Map a table's file; ``key_table_free`` lets it go. Raises KeyTableDamaged, FormatVersionMismatch, OSError."""
+    cdef size_t length = Path(path).stat().st_size
+    cdef uint8_t *memory
+    if length < KEY_TABLE_HEADER_BYTES:
+        raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
+    memory = map_whole_file(path.encode(), length)
+    if memory == NULL:
+        raise OSError(errno, "cannot map the key table", path)
+    try:
+        check_key_header(path, memory, length, hash_seed, ledger_id)
+        return key_table_map(memory, length)
+    except BaseException:
+        munmap(memory, length)
+        raise
+
+
+def find_key(str path not None, uint64_t hash_seed, bytes ledger_id not None, bytes serial not None, uint16_t channel):
+    """Look one key up in the file of its business date, of which one part is read.
+
+    Return ``(seq, 0)`` of an applied event, ``(0, code)`` of a key that a refusal burnt, None of any other. Raises
+    KeyTableDamaged, FormatVersionMismatch, OSError.
+    """
+    cdef key_table *table = open_key_table(path, hash_seed, ledger_id)
+    cdef const uint8_t *bytes_ = <const uint8_t *><const char *>serial
+    cdef uint64_t hash_ = key_hash(bytes_, channel, hash_seed)
+    cdef const key_slot *slot
+    try:
+        if key_part_check(key_part_of(table, hash_)) != 0:
+            raise KeyTableDamaged("the key table file is not what was written", hint=KEYS_HINT, path=path)
+        slot = key_probe(key_part_of(table, hash_), hash_, bytes_, channel)
+        if slot.seq_and_channel == 0:
+            return None
+        if slot.seq_and_channel & KEY_FAILED:
+            return 0, slot.content_hash
+        return slot_seq(slot), 0
+    finally:
+        key_table_free(table)

@@ -192,7 +192,7 @@ cdef class Posting:
         self.move_clock(prepared.record.timestamp_ms)
         self.fault_leg = self.fault_level = 0
         if prepared.code != OUTCOME_APPLIED:
-            return self.refuse(prepared, prepared.code)
+            return APPLY_NO_MEMORY if prepared.code == DECODE_NO_MEMORY else self.refuse(prepared, prepared.code)
         if event.business_date > self.ledger_date + self.future_days:
             return self.refuse(prepared, OUTCOME_BUSINESS_DATE_IN_FUTURE)
         if event.business_date < self.ledger_date - self.close_after_days:
@@ -319,7 +319,7 @@ cdef class Posting:
         if self.failure is not None:
             raise self.failure
         if status == APPLY_NO_MEMORY:
-            raise MemoryError("no memory for accounts or keys; restart the engine with more, it goes on from the journal")
+            raise MemoryError("no memory for accounts, keys or values; restart the engine with more, it goes on from the journal")
         if status == APPLY_KEYS_DAMAGED:
             raise KeyTableDamaged("a key table file is not what was written", hint=KEYS_HINT)
         self.writer.check()

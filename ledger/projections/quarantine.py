@@ -211,6 +211,15 @@ class Quarantine:
             raise NotFound("There is no quarantined event at this offset", offset=offset)
         return event
 
+    def of_key(self, channel: int, business_date: int, serial: bytes) -> list[Quarantined]:
+        """Return the events with a key (as stored), in order of offset. Passes over all that is there, in the order of a file."""
+        wanted = {"channel": channel, "business_date": business_date, "serial": serial}
+        decisions = self.decisions()
+        with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
+            with_serial = [(key, value) for key, value in cursor if value.startswith(serial)]  # an outcome_record begins with it
+        events = [_unpack(key, value, decisions) for key, value in with_serial]
+        return [event for event in events if all(getattr(event, name) == part for name, part in wanted.items())]
+
     def counts(self) -> dict[tuple[OutcomeCode, State], int]:
         """Return how many events there are, by reason and state."""
         return dict(Counter((event.code, event.state) for event in self._scan(0)))

@@ -1,0 +1,35 @@
+"""What stops an engine, and what it leaves for the next start."""
+
+import pytest
+
+from ledger import _core
+from ledger._core import build_batch
+from ledger.engine import Engine
+from ledger.events import Payment, encode_json, encode_packed
+
+NOON_MS = 1_784_779_200_000  # 2026-07-23
+EVENTS = [
+    Payment(channel="alipay", business_date="2026-07-23", serial=str(number), household="3301234567890", amount_fen=number)
+    for number in range(1, 4)
+]
+
+
+def test_an_event_that_there_is_no_memory_to_decode_stops_the_engine_and_is_applied_by_the_next_start(tmp_path, monkeypatch):
+    # An escape makes the second value one for the slow path.
+    slow = encode_json(EVENTS[1]).replace(b"alipay", b"al\\u0069pay")
+    values = [encode_packed(EVENTS[0]), slow, encode_packed(EVENTS[2])]
+    records = build_batch([(None, value, NOON_MS) for value in values])
+
+    def no_memory(value, channels):
+        raise MemoryError
+
+    with monkeypatch.context() as patched, pytest.raises(MemoryError, match="it goes on from the journal"):
+        patched.setattr(_core, "decode_to_packed", no_memory)
+        with Engine.open(tmp_path) as engine:
+            engine.apply(build_batch([(None, values[0], NOON_MS)]), 1)
+            engine.apply(build_batch([(None, value, NOON_MS) for value in values[1:]], 1), 3)
+    with Engine.open(tmp_path) as engine:
+        assert (engine.next_offset, engine.status().events_applied) == (1, 1)
+        engine.apply(records, 3)
+        status = engine.status()
+    assert (status.records_consumed, status.events_applied, status.events_refused) == (3, 3, 0)
