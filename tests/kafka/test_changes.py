@@ -67,14 +67,14 @@ def test_a_reader_ends_with_the_very_entries_and_balances_though_the_engine_is_k
     producer = WorkloadProducer(kafka_broker, topic, workload)
     for run in range(KILLS):
         producer.publish(EVENTS_A_PART)
-        before, deadline = end_offset(kafka_broker, f"{topic}.entries"), time.monotonic() + 60
+        before, deadline = end_offset(kafka_broker, f"{topic}.entries"), time.monotonic() + 180
         process = engine(kafka_broker, topic, tmp_path, run)
         while end_offset(kafka_broker, f"{topic}.entries") == before:
             assert process.poll() is None and time.monotonic() < deadline
         process.kill()
         process.wait()
     producer.publish(EVENTS_A_PART)
-    assert engine(kafka_broker, topic, tmp_path, KILLS, "--stop-at-end").wait(60) == 0
+    assert engine(kafka_broker, topic, tmp_path, KILLS, "--stop-at-end").wait(180) == 0
 
     shard = tmp_path / f"{topic}-0"
     check_against_model(shard, [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())])
