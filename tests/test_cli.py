@@ -259,6 +259,26 @@ def test_with_keep_going_the_good_lines_are_published_in_any_encoding(copy, enco
     assert (shard["events_existing"], shard["events_refused"]) == (3, 2)
 
 
+@pytest.mark.parametrize("encoding", ["packed", "json", "msgpack"])
+def test_ledger_events_are_published_among_others_in_any_encoding(copy, encoding):
+    head = {"channel": "ledger", "business_date": DAY}
+    accounts = [{"type": "open_account", "serial": name, "account": f"till:{name}", **head} for name in ("1", "2")]
+    legs = [{"debit": "till:1", "credit": "till:2", "amount_fen": 5, "code": 7}]
+    moved = {"type": "transfer", "serial": "3", "legs": legs, **head}
+    lines = [
+        *map(json.dumps, accounts),
+        encode_json(PAYMENT).decode(),
+        json.dumps(moved),
+        json.dumps({"type": "clock", "serial": "4", **head}),
+    ]
+    (copy / "mixed.jsonl").write_text("\n".join(lines))
+    ended = in_a_process("publish", "mixed.jsonl", "--json", "--encoding", encoding, cwd=copy)
+    assert (ended.status, ended.items) == (0, [{"published": 5, "bad_lines": 0}])
+    (shard,) = in_a_process("run", "--stop-at-end", "--json", cwd=copy).items
+    assert (shard["events_applied"], shard["events_existing"]) == (2 + 4, 1 + 1)
+    assert in_a_process("balance", "till:1", "--json", cwd=copy).items[0]["balance_fen"] == 5
+
+
 def test_what_operators_decide_is_kept_and_a_replay_is_judged_anew(copy):
     first, second = (str(item["offset"]) for item in in_a_process("quarantine", "list", "--json", cwd=copy).items)
     assert in_a_process("quarantine", "drop", first, "--reason", "a test", cwd=copy).status == 0

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +15,9 @@ from ledger._core import EventDecoder
 from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, EventInvalid
 from ledger.events import PackedEvent, encode_msgpack, unpack_event
-from ledger.layouts import PACKED_EVENT
+from ledger.layouts import PACKED_EVENT, EventType
 from ledger.outcomes import OutcomeCode
+from ledger.packed_legs import unpack_legs
 from peakledger import config
 from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.display import byte_progress, error_console, show
@@ -24,6 +25,7 @@ from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 _EVENTS_AT_ONCE = 20_000
 _ASK_PYTHON = 0xFFFF
+_EVENT_TYPE_AT = 1  # in a packed_event
 
 
 class EventLines:
@@ -35,7 +37,7 @@ class EventLines:
         self._decoder = EventDecoder(channels)
 
     def events(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield each event as its line and as its ``packed_event``. Empty lines are skipped."""
+        """Yield each event as its line and as its ``packed_event`` with its legs. Empty lines are skipped."""
         for number, line in enumerate(self._lines, 1):
             value = line.strip()
             if not value:
@@ -102,15 +104,21 @@ async def _publish(settings: config.Settings, channels: tuple[Channel, ...], eve
 async def _send(
     publisher: SinkPublisher, encoding: str, channels: tuple[Channel, ...], events: list[tuple[bytes, bytes]]
 ) -> None:
-    if encoding == "packed":
-        await publisher.publish_packed(b"".join(packed for _, packed in events))
-        return
-    for line, packed in events:
+    for of_household, run in groupby(events, lambda event: event[1][_EVENT_TYPE_AT] <= EventType.payment):
+        if of_household and encoding == "packed":
+            await publisher.publish_packed(b"".join(packed for _, packed in run))
+            continue
+        for line, packed in run:
+            key = f"{PACKED_EVENT.unpack(packed)['household']:013d}".encode() if of_household else None
+            await publisher.publish_record(key, _encoded(encoding, channels, line, packed))
+
+
+def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: bytes) -> bytes:
+    if encoding == "msgpack":
         fields = PACKED_EVENT.unpack(packed)
-        value = line
-        if encoding == "msgpack":
-            value = encode_msgpack(unpack_event(PackedEvent(*(fields[name] for name in PackedEvent._fields)), channels))
-        await publisher.publish_record(f"{fields['household']:013d}".encode(), value)
+        event = PackedEvent(*(fields[name] for name in PackedEvent._fields))
+        return encode_msgpack(unpack_event(event, channels, unpack_legs(packed[PACKED_EVENT.size :])))
+    return packed if encoding == "packed" else line
 
 
 def _publisher(settings: config.Settings) -> SinkPublisher:
