@@ -190,9 +190,9 @@ class Quarantine:
         reasons: Collection[OutcomeCode] = (),
         states: Collection[State] = (State.waiting,),
         after_offset: int = -1,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> list[Quarantined]:
-        """Return events in order of offset, ``limit`` at most; no ``reasons`` or ``states`` means all.
+        """Return events in order of offset, ``limit`` at most where there is one; no ``reasons`` or ``states`` means all.
 
         The offset of the last one is the cursor: pass it as ``after_offset`` to go on.
         """

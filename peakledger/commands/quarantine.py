@@ -7,20 +7,32 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS
+from ledger.channels import BUILT_IN_CHANNELS, load_channels
 from ledger.errors import ConfigurationError, NotFound
 from ledger.event_fields import format_date, format_serial
 from ledger.journal import read_parameters
 from ledger.layouts import EventType, PayloadKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine, Quarantined, State
+from ledger.replays import Record, Replays
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, Config, Data, Json, Stream, examples, kafka_errors
+from peakledger.commands.options import (
+    BootstrapServers,
+    ChannelProfiles,
+    Config,
+    Data,
+    Json,
+    Stream,
+    examples,
+    kafka_errors,
+)
 from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")
+
+ORIGINAL_CAME = "the original has come"
 
 _CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 
@@ -80,35 +92,54 @@ def show_event(
         console.print(str(value), markup=False)
 
 
-@app.command(epilog=examples("peakledger quarantine replay 4711 4712 --reason 'the day was opened again'"))
+@app.command(
+    epilog=examples("peakledger quarantine replay", "peakledger quarantine replay 4711 4712 --reason 'the day was opened again'")
+)
 def replay(
     *,
-    offsets: Offsets,
-    reason: Reason,
+    offsets: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[OFFSET]...", help="Offsets of the events; without any, the reversals whose original came later"),
+    ] = None,
     operator: Operator,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")] = ORIGINAL_CAME,
     shard: Shard = None,
     data: Data = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
+    channel_profiles: ChannelProfiles = None,
     config_file: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Publish events again, as they came, to the topic and partition that they came from; then note the decision.
+    """Publish events again to the topic and partition that they came from, originals before reversals; then note the decision.
 
-    The ledger judges them anew. Who cannot wait for that publishes a corrected event instead, and drops the wrong one.
+    The ledger judges them anew. An event whose key is burnt goes under another serial, which follows from its own. Who cannot
+    wait for that publishes a corrected event instead, and drops the wrong one.
     """
-    flags = {"data": data, "stream": stream, "bootstrap_servers": bootstrap_servers}
+    flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
-    path = _only_shard(settings.data, shard)
+    if offsets and reason == ORIGINAL_CAME:
+        raise ConfigurationError("Events that are named are replayed for a reason", hint="Say it: --reason")
+    items: list[dict[str, Any]] = []
+    for path in [_only_shard(settings.data, shard)] if offsets else _shards(settings.data, shard):
+        items += _replay(path, settings, offsets or [], operator, reason)
+    show("decisions", items, as_json=as_json, empty="No reversal waits whose original has come.")
+
+
+def _replay(path: Path, settings: config.Settings, offsets: list[int], operator: str, reason: str) -> list[dict[str, Any]]:
+    """Replay events of one shard, or its reversals that are ready; return the decisions."""
     quarantine = _up_to_date(path)
-    events = [quarantine.get(offset) for offset in offsets]
+    replays = Replays(path, quarantine, load_channels(settings.channel_profiles))
+    events = [quarantine.get(offset) for offset in offsets] if offsets else replays.ready_reversals()
     batches = [str(event.offset) for event in events if event.payload_kind is not PayloadKind.record]
     if batches:
         raise ConfigurationError(f"No record to publish at {', '.join(batches)}: a damaged batch", hint="Drop it")
+    if not events:
+        return []
     topic, _, partition = read_parameters(path).source.rpartition("/")
     with kafka_errors(settings.bootstrap_servers):
-        asyncio.run(_publish(_publisher(settings, topic), int(partition), events))
-    _decide(quarantine, path.name, offsets, State.replayed, operator, reason, as_json=as_json)
+        asyncio.run(_publish(_publisher(settings, topic), int(partition), replays.records(events)))
+    return _decide(quarantine, path.name, [event.offset for event in events], State.replayed, operator, reason)
 
 
 @app.command(epilog=examples("peakledger quarantine drop 4711 --reason 'a test of the channel'"))
@@ -125,23 +156,22 @@ def drop(
     """Decide that events need nothing more. They stay in the journal, and in the list of all."""
     settings = config.load({"data": data}, config=config_file)
     path = _only_shard(settings.data, shard)
-    _decide(_up_to_date(path), path.name, offsets, State.dropped, operator, reason, as_json=as_json)
-
-
-def _decide(
-    quarantine: Quarantine, shard: str, offsets: list[int], state: State, operator: str, reason: str, *, as_json: bool
-) -> None:
-    for offset in offsets:
-        quarantine.get(offset)
-    decisions = [quarantine.decide(offset, state, operator=operator, reason=reason) for offset in offsets]
-    items = [{"shard": shard, "offset": one.offset, "state": one.state.value, "operator": operator} for one in decisions]
+    items = _decide(_up_to_date(path), path.name, offsets, State.dropped, operator, reason)
     show("decisions", items, as_json=as_json)
 
 
-async def _publish(publisher: SinkPublisher, partition: int, events: list[Quarantined]) -> None:
+def _decide(
+    quarantine: Quarantine, shard: str, offsets: list[int], state: State, operator: str, reason: str
+) -> list[dict[str, Any]]:
+    for offset in offsets:
+        quarantine.get(offset)
+    decisions = [quarantine.decide(offset, state, operator=operator, reason=reason) for offset in offsets]
+    return [{"shard": shard, "offset": one.offset, "state": one.state.value, "operator": operator} for one in decisions]
+
+
+async def _publish(publisher: SinkPublisher, partition: int, records: list[Record]) -> None:
     async with publisher:
-        for event in events:
-            key, value, _ = event.record()
+        for key, value in records:
             await publisher.publish_record(key, value, partition=partition)
 
 
