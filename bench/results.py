@@ -66,6 +66,9 @@ class Results(msgspec.Struct):
     def median(self, name: str) -> float:
         return statistics.median(self.values(name))
 
+    def latest(self, name: str) -> float:
+        return self.values(name)[-1]
+
     def ratio(self, name: str, to: str) -> float:
         """Return the median of ``name`` over ``to``, each repetition by the one beside which it ran."""
         return statistics.median(ours / theirs for ours, theirs in zip(self.values(name), self.values(to), strict=True))

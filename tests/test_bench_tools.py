@@ -15,6 +15,7 @@ from bench.figures import FIGURES
 from bench.limit import run_limit
 from bench.percentiles import delays_s, percentile
 from bench.results import ROOT, load_results, new_results
+from bench.suites.live import lag_over_time_ms, rate_of
 from ledger.errors import ConfigurationError, PeakledgerError
 
 
@@ -42,6 +43,14 @@ def test_results_keep_every_repetition_and_come_back_from_their_file(tmp_path):
     assert loaded == results
     assert (loaded.median("ours"), loaded.ratio("ours", "theirs")) == (6.0, 0.75)
     assert {"cpu", "cores", "kernel", "memory_mib"} <= loaded.machine.keys()
+
+
+def test_lag_is_told_by_the_tenth_of_a_second_and_stays_where_nothing_was_acknowledged():
+    acknowledged = [(0.0, 10), (0.05, 20), (0.31, 30)]
+    durable = [(0.1, 10), (0.2, 20), (0.32, 30)]
+    assert lag_over_time_ms(acknowledged, durable) == pytest.approx([150.0, 150.0, 150.0, 10.0])
+    assert rate_of(acknowledged) == pytest.approx(20 / 0.31)
+    assert rate_of(acknowledged[:1]) == 0.0
 
 
 def results_with(*values: float):

@@ -19,7 +19,8 @@ from bench.workload import Workload
 def run(directory: Path, *, events: int, households: int, repetitions: int, seed: int = 1) -> Results:
     """Measure ``engine_events_per_s`` until readable, and in turn ``bare_records_events_per_s`` and ``bare_blocks_events_per_s``.
 
-    All three count events, of which several may change one account. The first turn does not count.
+    All three count events, of which several may change one account. ``share_of_bare_records`` is the ratio of the first two, turn
+    by turn. The first turn does not count.
     """
     results = new_results("lmdb", events=events, households=households, seed=seed)
     workload = Workload(
@@ -45,6 +46,7 @@ def run(directory: Path, *, events: int, households: int, repetitions: int, seed
                 results.add("bare_records_events_per_s", "events/s", events / records_s)
                 results.add("bare_blocks_events_per_s", "events/s", events / blocks_s)
                 results.add("engine_events_per_s", "events/s", events / engine_s)
+                results.add("share_of_bare_records", "share", records_s / engine_s)
                 results.add("accounts_changed", "accounts", len(records))
         bare.close()
     return results

@@ -28,7 +28,7 @@ def run(directory: Path, *, holds: int, households: int, repetitions: int, seed:
     """Measure ``expiry_delay_ms``, and in turn with it ``entries_ms`` and ``bare_write_ms``.
 
     The first of these is the time in which the engine makes as many entries of plain payments durable; the second that of a bare
-    write and flush of as many bytes.
+    write and flush of as many bytes. ``times_entries`` is the delay over the first, turn by turn.
     """
     results = new_results("expiry", holds=holds, households=households, seed=seed)
     load = LedgerLoad(
@@ -42,6 +42,7 @@ def run(directory: Path, *, holds: int, households: int, repetitions: int, seed:
             results.add("entries_ms", "ms", apply_all(engine, replace(paying, seed=paying.seed + turn)) * 1000)
             results.add("bare_write_ms", "ms", bare_write_s(directory, holds * JOURNAL_ENTRY.size) * 1000)
             results.add("expiry_delay_ms", "ms", expire_all(engine, holds, f"CLOCK-{turn}") * 1000)
+            results.add("times_entries", "times", results.latest("expiry_delay_ms") / results.latest("entries_ms"))
     return results
 
 

@@ -63,9 +63,11 @@ def measure(broker: BrokerForBench, directory: Path, backlog: Workload, rate: fl
 
 
 def rate_of(positions: Times) -> float:
-    """Return events a second between the first and the last of them."""
+    """Return events a second between the first and the last of them; 0 where there are no two."""
+    if len(positions) < 2:
+        return 0.0
     (start, first), (end, last) = positions[0], positions[-1]
-    return (last - first) / (end - start) if end > start else 0.0
+    return (last - first) / (end - start)
 
 
 def lag_over_time_ms(acknowledged: Times, durable: Times) -> list[float]:

@@ -26,6 +26,7 @@ def run(
 ) -> Results:
     """Measure ``mixed_events_per_s`` and ``plain_events_per_s``, one after the other, after a turn that does not count.
 
+    ``share_of_plain`` is the ratio of the two, turn by turn.
     ``mixed_entries_per_event`` says how much more an event of the mixed load does; ``mixed_refused`` is a share.
     """
     load = load or LedgerLoad()
@@ -46,4 +47,8 @@ def run(
                     results.add(f"{name}_events_per_s", "events/s", events / seconds)
                     results.add(f"{name}_entries_per_event", "entries", (after.applied_seq - before.applied_seq) / events)
                     results.add(f"{name}_refused", "share", (after.events_refused - before.events_refused) / events)
+            if turn:
+                results.add(
+                    "share_of_plain", "share", results.latest("mixed_events_per_s") / results.latest("plain_events_per_s")
+                )
     return results
