@@ -60,6 +60,10 @@ class KeyTableDamaged(PeakledgerError):
     """A key table file is not what was written. Numbers: ``path``, ``expected``, ``found``."""
 
 
+class ProofInvalid(PeakledgerError):
+    """A proof does not show what it says, or not with this digest. Numbers: ``last_seq``, ``seq``, ``line``."""
+
+
 class ProjectionDamaged(PeakledgerError):
     """A projection cannot be trusted; it can be rebuilt. Numbers: ``path``, ``seq``."""
 

@@ -4,9 +4,9 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
+from ledger import record_enums
 from ledger._core import RECORD_LAYOUTS
 from ledger.errors import JournalDamaged
 
@@ -20,57 +20,13 @@ ACCOUNTS_PER_BLOCK = 63
 SEGMENT_HEADER_BYTES = 4096
 KEY_TABLE_HEADER_BYTES = 4096
 
+EventType = record_enums.EventType
+EntryKind = record_enums.EntryKind
+EntryCode = record_enums.EntryCode
+PayloadKind = record_enums.PayloadKind
+
 
 _FIELD = re.compile(r"(?:\((\d+)\))?(\w):(\w+):")  # "(16)B:serial:", "Q:household:"
-
-
-class EventType(IntEnum):
-    """What kind of event a channel published."""
-
-    bill = 1
-    payment = 2
-    open_account = 3
-    transfer = 4
-    post = 5
-    void = 6
-    reverse = 7
-    freeze = 8
-    unfreeze = 9
-    close = 10
-    clock = 11
-
-
-class EntryKind(IntEnum):
-    """What an entry of the journal does."""
-
-    open_account = 1
-    transfer = 2
-    pending = 3
-    post = 4
-    void = 5
-    expire = 6
-    reverse = 7
-    freeze = 8
-    unfreeze = 9
-    close = 10
-    clock = 11
-    release = 12
-
-
-class EntryCode(IntEnum):
-    """Why an entry was made."""
-
-    open_account = 1
-    bill = 2
-    payment = 3
-
-
-class PayloadKind(IntEnum):
-    """What the payload of an outcome holds."""
-
-    none = 0
-    record = 1
-    batch = 2
 
 
 class Layout:

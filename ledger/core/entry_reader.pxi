@@ -226,10 +226,9 @@ cdef class EntryReader:
             found = self.find_places(segment, segment - self.segments + 1, seq)
         return self.read_place(segment, seq, entry) if found == READ_OK else found
 
-    cdef uint64_t byte_offset_of(self, const segment_places *segment, uint64_t seq) noexcept nogil:
-        # 0: the segment has no such entry, as far as is known.
+    cdef const frame_place *place_of(self, const segment_places *segment, uint64_t seq) noexcept nogil:
+        # The frame of an entry. NULL: the segment has no such entry, as far as is known.
         cdef size_t low = 0, high = segment.count, middle
-        cdef uint64_t byte_offset
         while high - low > 1:
             middle = (low + high) // 2
             if segment.places[middle].first_seq <= seq:
@@ -237,9 +236,16 @@ cdef class EntryReader:
             else:
                 high = middle
         if segment.count == 0 or seq < segment.places[low].first_seq or (not segment.is_complete and seq >= segment.next_seq):
+            return NULL
+        return &segment.places[low]
+
+    cdef uint64_t byte_offset_of(self, const segment_places *segment, uint64_t seq) noexcept nogil:
+        # 0: the segment has no such entry, as far as is known.
+        cdef const frame_place *place = self.place_of(segment, seq)
+        cdef uint64_t byte_offset
+        if place == NULL:
             return 0
-        byte_offset = segment.places[low].byte_offset + sizeof(frame_header)
-        byte_offset += (seq - segment.places[low].first_seq) * sizeof(journal_entry)
+        byte_offset = place.byte_offset + sizeof(frame_header) + (seq - place.first_seq) * sizeof(journal_entry)
         return 0 if segment.end and byte_offset >= segment.end else byte_offset
 
     cdef read_status damaged_entry(self, damage_kind kind, uint64_t seq, uint64_t expected, uint64_t found) noexcept nogil:
@@ -252,19 +258,42 @@ cdef class EntryReader:
 
     cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil:
         cdef uint64_t byte_offset = self.byte_offset_of(segment, seq)
+        return self.read_bytes(segment, byte_offset, entry, sizeof(journal_entry)) if byte_offset else READ_END
+
+    cdef read_status read_bytes(
+        self, const segment_places *segment, uint64_t byte_offset, void *buffer, size_t length
+    ) noexcept nogil:
+        cdef int fd = self.segment_fd(segment - self.segments + 1)
         cdef ssize_t count
-        cdef int fd
-        if byte_offset == 0:
-            return READ_END
-        fd = self.segment_fd(segment - self.segments + 1)
         if fd < 0:
             return self.frames.failed(-fd)
-        count = read_whole(fd, <uint8_t *>entry, sizeof(journal_entry), byte_offset)
+        count = read_whole(fd, <uint8_t *>buffer, length, byte_offset)
         if count < 0:
             return self.frames.failed(<int>-count)
         self.read_count += 1
         self.entry_bytes_read += count
-        return READ_OK if count == sizeof(journal_entry) else READ_END
+        return READ_OK if count == <ssize_t>length else READ_END
+
+    cdef read_status copy_digest(self, uint64_t block, digest_record *record) noexcept nogil:
+        # READ_END: the block is not full yet, or its frame keeps no such digest.
+        cdef uint64_t byte_offset, last_seq = (block + 1) * ENTRIES_PER_BLOCK
+        cdef const segment_places *segment
+        cdef const frame_place *place
+        cdef frame_header frame
+        cdef journal_entry entry
+        cdef read_status found = self.copy_entry(last_seq, &entry)
+        if found != READ_OK:
+            return found
+        segment = self.segment_of(last_seq)
+        place = self.place_of(segment, last_seq)
+        found = self.read_bytes(segment, place.byte_offset, &frame, sizeof(frame_header))
+        if found == READ_OK:
+            byte_offset = place.byte_offset + sizeof(frame_header) + <uint64_t>frame.entry_count * sizeof(journal_entry)
+            byte_offset += <uint64_t>frame.outcome_count * sizeof(outcome_record)
+            byte_offset += (block - (place.first_seq - 1) // ENTRIES_PER_BLOCK) * sizeof(digest_record)
+            found = self.read_bytes(segment, byte_offset, record, sizeof(digest_record))
+        self.frames.status = found
+        return READ_END if found == READ_OK and record.block != block else found
 
     def read_entry(self, uint64_t seq) -> bytes | None:
         """Return the 96 bytes of entry ``seq``, ``None`` where the journal does not have it (yet)."""
@@ -274,6 +303,15 @@ cdef class EntryReader:
             found = self.copy_entry(seq, &entry)
         self.frames.raise_status()
         return (<const uint8_t *>&entry)[:sizeof(journal_entry)] if found == READ_OK else None
+
+    def read_digest(self, uint64_t block) -> bytes | None:
+        """Return the chained digest of a full block, as its frame keeps it; ``None`` where the journal does not have it (yet)."""
+        cdef digest_record record
+        cdef read_status found
+        with nogil:
+            found = self.copy_digest(block, &record)
+        self.frames.raise_status()
+        return (<const uint8_t *>record.digest)[:32] if found == READ_OK else None
 
 
 def index_segment(folder, uint64_t number) -> None:

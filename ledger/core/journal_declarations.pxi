@@ -292,6 +292,10 @@ cdef class EntryReader:
     cdef segment_places *segment_of(self, uint64_t seq) noexcept nogil
     cdef read_status find_places(self, segment_places *segment, uint64_t number, uint64_t seq) noexcept nogil
     cdef int segment_fd(self, uint64_t number) noexcept nogil
+    cdef const frame_place *place_of(self, const segment_places *segment, uint64_t seq) noexcept nogil
+    cdef read_status read_bytes(
+        self, const segment_places *segment, uint64_t byte_offset, void *buffer, size_t length) noexcept nogil
+    cdef read_status copy_digest(self, uint64_t block, digest_record *record) noexcept nogil
     cdef uint64_t byte_offset_of(self, const segment_places *segment, uint64_t seq) noexcept nogil
     cdef read_status read_place(self, const segment_places *segment, uint64_t seq, journal_entry *entry) noexcept nogil
 
