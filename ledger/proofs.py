@@ -25,7 +25,7 @@ from ledger.merkle import (
 )
 from ledger.record_enums import EntryKind, EventType
 
-FORMAT = "peakledger proof 1"
+FORMAT = "peakledger-proof-1"
 GREATEST_SEQ = 2**63 - 1
 
 _NO_SLOT = 0xFFFFFFFF

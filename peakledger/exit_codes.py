@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     not_found = 6
     refused_lines = 7
     unavailable = 8
+    proof_invalid = 9
 
     @property
     def sentence(self) -> str:
@@ -34,6 +35,7 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.not_found: "no such ledger, account, event or quarantined record",
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
+    ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
@@ -47,6 +49,7 @@ _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.JournalDamaged: ExitCode.damage,
     errors.KeyTableDamaged: ExitCode.damage,
     errors.ProjectionDamaged: ExitCode.damage,
+    errors.ProofInvalid: ExitCode.proof_invalid,
     errors.SourceUnavailable: ExitCode.unavailable,
     errors.PublishFailed: ExitCode.unavailable,
     errors.EventInvalid: ExitCode.refused_lines,

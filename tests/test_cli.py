@@ -243,6 +243,59 @@ def test_balances_are_made_anew_from_the_journal(copy):
     assert in_a_process("verify", cwd=copy).status == 0
 
 
+@pytest.fixture(scope="module")
+def proof(season) -> Path:
+    """A proof of the payment, beside its digest."""
+    (season / "digest.json").write_text(in_a_process("digest", "--json", cwd=season).out)
+    (season / "proof.json").write_text(in_a_process("prove", "alipay", DAY, PAYMENT.serial, cwd=season).out)
+    return season / "proof.json"
+
+
+def test_a_proven_event_is_shown_with_the_names_of_its_accounts(peakledger, proof):
+    (item,) = peakledger("check-proof", str(proof), "--digest", "digest.json", "--json").items
+    assert (item["serial"], item["last_seq"]) == (PAYMENT.serial.ljust(32, "f"), 5)
+    assert item["entries"][0]["credit_account"] == f"household:{HOUSEHOLD}"
+    shown = peakledger("check-proof", str(proof), "--digest", item["digest"])
+    assert (shown.status, "Proven: these entries of alipay" in shown.out) == (0, True)
+
+
+def test_a_seq_names_the_same_event(peakledger, proof):
+    assert peakledger("prove", "--seq", "5", "--shard", "payments.events-0").out == proof.read_text()
+
+
+def test_a_proof_against_another_digest_ends_with_status_9(peakledger, proof):
+    other = peakledger("digest", "--at-seq", "4", "--json").items[0]["digest"]
+    ended = peakledger("check-proof", str(proof), "--digest", other)
+    assert (ended.status, "another digest than the published one" in ended.err) == (9, True)
+
+
+def test_a_proof_with_a_changed_byte_ends_with_status_9(peakledger, proof):
+    (proof.parent / "changed.json").write_text(proof.read_text().replace('"amount_fen": 20000', '"amount_fen": 20001'))
+    ended = peakledger("check-proof", "changed.json", "--digest", "digest.json")
+    assert (ended.status, "something else than its entries" in ended.err) == (9, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["prove"], 2, "name the event"),
+        (["prove", "alipay", DAY, "8"], 6, "never consumed"),
+        (["prove", "atm", "2020-01-01", "7"], 6, "was refused"),
+        (["prove", "--seq", "6"], 6, "no entry 6"),
+        (["digest", "--at-seq", "6"], 6, "Its last one is 5"),
+        (["digest", "--shard", "other"], 6, "has no shard other"),
+        (["check-proof", "nothing.json", "--digest", "0" * 64], 2, "nothing.json"),
+        (["check-proof", "events.jsonl", "--digest", "0" * 64], 9, "This is no proof"),
+        (["check-proof", "events.jsonl", "--digest", "0" * 63 + "g"], 2, "is no digest"),
+        (["check-proof", "events.jsonl", "--digest", "events.jsonl"], 2, "is no digest"),
+    ],
+)
+def test_what_cannot_be_proven_or_checked_is_told(peakledger, words, status, message):
+    ended = peakledger(*words)
+    assert ended.status == status
+    assert message in ended.err
+
+
 def test_a_bad_line_is_told_with_its_number_and_ends_the_run(copy):
     (copy / "bad.jsonl").write_bytes(encode_json(PAYMENT) + b"\n\n{}\n" + encode_json(PAYMENT) + b"\n")
     ended = in_a_process("publish", "bad.jsonl", "--json", cwd=copy)

@@ -158,7 +158,7 @@ def changed(proof, **fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"format": "peakledger proof 2"}, "format that is not known"),
+        ({"format": "peakledger-proof-2"}, "format that is not known"),
         ({"last_seq": 2**64}, "no such last_seq"),
         ({"last_seq": True}, "no integer"),
         ({"last_seq": 33}, "wrong form"),
