@@ -18,11 +18,16 @@ from ledger.errors import ConfigurationError
 
 DEFAULT_FILE = Path("peakledger.toml")
 PREFIX = "PEAKLEDGER_"
-NOT_SETTINGS = frozenset({"PEAKLEDGER_CONFIG", "PEAKLEDGER_BUILD"})
+SASL_PASSWORD = "PEAKLEDGER_SASL_PASSWORD"
+NOT_SETTINGS = frozenset({"PEAKLEDGER_CONFIG", "PEAKLEDGER_BUILD", SASL_PASSWORD})
+_NO_FLAG = {"flag": False}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings. A field is a key of the file, ``PEAKLEDGER_`` and the key in capitals, and ``--`` and the key with dashes."""
+    """All settings. A field is a key of the file, ``PEAKLEDGER_`` and the key in capitals, and ``--`` and the key with dashes.
+
+    What concerns security has no flag: a command line is for everybody to see.
+    """
 
     data: Annotated[str, Meta(min_length=1, description="Directory of the ledger: one directory for each shard")] = (
         "peakledger-data"
@@ -31,6 +36,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap_servers: Annotated[str, Meta(min_length=1, description="Kafka brokers, host:port, separated by commas")] = (
         "localhost:9092"
     )
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Meta(description="How Kafka is spoken to: in the clear or with TLS, with a user or without", extra=_NO_FLAG),
+    ] = "PLAINTEXT"
+    ssl_cafile: Annotated[
+        str, Meta(description="PEM file of the authorities that brokers are trusted by; empty: the system's", extra=_NO_FLAG)
+    ] = ""
+    ssl_certfile: Annotated[str, Meta(description="PEM file of our certificate; empty: none is shown", extra=_NO_FLAG)] = ""
+    ssl_keyfile: Annotated[
+        str, Meta(description="PEM file of our certificate's key; empty: it is in the certificate's", extra=_NO_FLAG)
+    ] = ""
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Meta(description="How the user is proved", extra=_NO_FLAG)
+    ] = "SCRAM-SHA-512"
+    sasl_username: Annotated[str, Meta(description="Name of the user", extra=_NO_FLAG)] = ""
+    sasl_password_file: Annotated[
+        str, Meta(description=f"File that holds the user's password; {SASL_PASSWORD} wins over it", extra=_NO_FLAG)
+    ] = ""
     topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Topic of the events")] = "payments.events"
     outcomes_topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Topic of the outcomes")] = (
         "payments.outcomes"
@@ -88,6 +111,7 @@ class Setting(msgspec.Struct, frozen=True):
     type: Any
     default: Any
     description: str
+    has_flag: bool = True
 
     @property
     def variable(self) -> str:
@@ -95,7 +119,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     @property
     def flag(self) -> str:
-        return "--" + self.key.replace("_", "-")
+        """Return the flag; empty where the setting has none."""
+        return "--" + self.key.replace("_", "-") if self.has_flag else ""
 
     @property
     def type_name(self) -> str:
@@ -117,7 +142,7 @@ def table() -> list[Setting]:
     rows = []
     for field in msgspec.structs.fields(Settings):
         meta = next(item for item in types[field.name].__metadata__ if isinstance(item, Meta))
-        rows.append(Setting(field.name, types[field.name], field.default, meta.description or ""))
+        rows.append(Setting(field.name, types[field.name], field.default, meta.description or "", meta.extra != _NO_FLAG))
     return rows
 
 

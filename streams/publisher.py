@@ -167,7 +167,7 @@ class SinkPublisher:
 
 
 class Publisher(SinkPublisher):
-    """Publishes to a Kafka topic, idempotently. ``kafka_settings`` are AIOKafkaProducer's, such as those of security."""
+    """Publishes to a Kafka topic, idempotently. ``kafka_settings`` are AIOKafkaProducer's, such as those of TLS and SASL."""
 
     def __init__(
         self, topic: str, *, bootstrap_servers: str, kafka_settings: dict[str, Any] | None = None, **settings: Any

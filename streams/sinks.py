@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from ledger._core import set_batch_producer
 from ledger.errors import PublishFailed
+from streams.connections import refusal
 from streams.embedded import EmbeddedStream
 
 Result = TypeVar("Result")
@@ -90,8 +91,8 @@ class KafkaSink:
                 if isinstance(error, UnknownTopicOrPartitionError)
                 else _HINT
             )
-            message = f"Topic {self.topic} cannot be reached at {self._servers}: {error or type(error).__name__}"
-            raise PublishFailed(message, hint=hint) from error
+            reason = await refusal(self._servers, self._settings) or f"{self._servers}: {error or type(error).__name__}"
+            raise PublishFailed(f"Topic {self.topic} cannot be reached at {reason}", hint=hint) from error
 
     async def send(self, partition: int, batch: bytearray, record_count: int) -> None:
         self._raise_failure()

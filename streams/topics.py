@@ -1,6 +1,8 @@
 """Creates the topics that a ledger reads from and writes to."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -16,14 +18,16 @@ async def create_topics(
     *,
     compacted: Collection[str] = (),
     replication_factor: int = -1,
+    security: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, bool]:
     """Create topics that keep all records, or, those named in ``compacted``, the last one of each key.
 
     Returns for each whether it was made now (True) or existed (False).
 
-    ``replication_factor`` -1 is the broker's default. A topic that exists stays as it is. Raises aiokafka's KafkaError.
+    ``replication_factor`` -1 is the broker's default; ``security`` are aiokafka's settings of TLS and SASL. A topic that exists
+    stays as it is. Raises aiokafka's KafkaError.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, **security)
     await admin.start()
     try:
         # aiokafka takes the broker's default replication only together with a list of replicas, be it empty.

@@ -23,7 +23,8 @@ def settings_table() -> str:
     rows = ["| setting | variable | flag | type | default | what it is |", "|---|---|---|---|---|---|"]
     for setting in config.table():
         default = "" if setting.default == "" else f"`{str(setting.default).lower()}`"
-        names = f"`{setting.key}` | `{setting.variable}` | `{setting.flag}`"
+        flag = f"`{setting.flag}`" if setting.flag else ""
+        names = f"`{setting.key}` | `{setting.variable}` | {flag}"
         rows.append(f"| {names} | {setting.type_name} | {default} | {setting.description} |")
     return "\n".join(rows)
 

@@ -1,5 +1,6 @@
 """Flags that several commands share, and the settings that they lead to."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,16 +76,21 @@ def find_channel(text: str) -> Channel:
 
 
 @contextmanager
-def kafka_errors(bootstrap_servers: str) -> Iterator[None]:
-    """Turn what aiokafka raises into SourceUnavailable; what it logs on the way there is not shown."""
+def kafka_errors(settings: config.Settings) -> Iterator[None]:
+    """Turn what aiokafka raises into SourceUnavailable; what it logs on the way there is not shown. For use outside of a loop."""
     from aiokafka.errors import KafkaError
+
+    from peakledger.kafka_security import security_of
+    from streams.connections import refusal
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         yield
     except KafkaError as error:
+        reason = asyncio.run(refusal(settings.bootstrap_servers, security_of(settings)))
         raise SourceUnavailable(
-            f"Kafka at {bootstrap_servers}: {error}", hint="Check --bootstrap-servers, and that the broker runs"
+            f"Kafka at {reason or f'{settings.bootstrap_servers}: {error or type(error).__name__}'}",
+            hint="Check --bootstrap-servers, the settings of security, and that the broker runs",
         ) from error
 
 

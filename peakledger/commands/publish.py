@@ -21,6 +21,7 @@ from ledger.packed_legs import unpack_legs
 from peakledger import config
 from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.display import byte_progress, error_console, show
+from peakledger.kafka_security import security_of
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 _EVENTS_AT_ONCE = 20_000
@@ -81,7 +82,7 @@ def publish(
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
     channels = load_channels(settings.channel_profiles)
-    with _lines_of(file) as lines, kafka_errors(settings.bootstrap_servers):
+    with _lines_of(file) as lines, kafka_errors(settings):
         events = EventLines(file, lines, channels, keep_going=keep_going)
         count = asyncio.run(_publish(settings, channels, events.events()))
     show("published", [{"published": count, "bad_lines": events.bad_lines}], as_json=as_json)
@@ -124,7 +125,7 @@ def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: 
 def _publisher(settings: config.Settings) -> SinkPublisher:
     if settings.stream:
         return EmbeddedPublisher(settings.topic, directory=settings.stream)
-    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers)
+    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security_of(settings))
 
 
 @contextmanager

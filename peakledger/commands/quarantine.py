@@ -28,6 +28,7 @@ from peakledger.commands.options import (
 )
 from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
+from peakledger.kafka_security import security_of
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")
@@ -137,7 +138,7 @@ def _replay(path: Path, settings: config.Settings, offsets: list[int], operator:
     if not events:
         return []
     topic, _, partition = read_parameters(path).source.rpartition("/")
-    with kafka_errors(settings.bootstrap_servers):
+    with kafka_errors(settings):
         asyncio.run(_publish(_publisher(settings, topic), int(partition), replays.records(events)))
     return _decide(quarantine, path.name, [event.offset for event in events], State.replayed, operator, reason)
 
@@ -178,7 +179,7 @@ async def _publish(publisher: SinkPublisher, partition: int, records: list[Recor
 def _publisher(settings: config.Settings, topic: str) -> SinkPublisher:
     if settings.stream:
         return EmbeddedPublisher(topic, directory=settings.stream)
-    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers)
+    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security_of(settings))
 
 
 def _up_to_date(shard_directory: Path) -> Quarantine:

@@ -18,6 +18,7 @@ from peakledger.commands import options
 from peakledger.commands.options import kafka_errors
 from peakledger.display import show
 from peakledger.exit_codes import exit_code_of
+from peakledger.kafka_security import security_of
 from peakledger.status_line import Tell, log_to_standard_error, shard_item, status_line
 from streams.changes import BalancePublisher, EntryPublisher
 from streams.feeding import FeedRules
@@ -63,7 +64,7 @@ def run(
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
     log_to_standard_error()
-    with kafka_errors(settings.bootstrap_servers), asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+    with kafka_errors(settings), asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
         runner = loop.run(_run(settings, stop_at_end))
     shards = runner.status()
     show("shards", [shard_item(shard) for shard in shards], as_json=as_json)
@@ -102,13 +103,14 @@ def _runner(settings: config.Settings, stop_at_end: bool) -> ShardRunner:
     shards = _shard_settings(settings, stop_at_end)
     if settings.stream:
         return EmbeddedShards(Path(settings.stream), settings.topic, shards)
-    return KafkaShards(settings.topic, shards, group=settings.group, bootstrap_servers=settings.bootstrap_servers)
+    servers, security = settings.bootstrap_servers, security_of(settings)
+    return KafkaShards(settings.topic, shards, group=settings.group, bootstrap_servers=servers, **security)
 
 
 def _sink(settings: config.Settings, topic: str) -> BatchSink:
     if settings.stream:
         return EmbeddedSink(topic, settings.stream)
-    return KafkaSink(topic, settings.bootstrap_servers)
+    return KafkaSink(topic, settings.bootstrap_servers, **security_of(settings))
 
 
 def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list[PublishingFollower]:

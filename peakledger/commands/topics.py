@@ -20,6 +20,7 @@ from peakledger.commands.options import (
     kafka_errors,
 )
 from peakledger.display import show
+from peakledger.kafka_security import security_of
 
 app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")
 
@@ -72,7 +73,13 @@ def _create_in_kafka(settings: config.Settings, wanted: dict[str, int], replicat
     from streams.topics import create_topics
 
     compacted = {settings.balances_topic} & wanted.keys()
-    with kafka_errors(settings.bootstrap_servers):
+    with kafka_errors(settings):
         return asyncio.run(
-            create_topics(settings.bootstrap_servers, wanted, compacted=compacted, replication_factor=replication_factor)
+            create_topics(
+                settings.bootstrap_servers,
+                wanted,
+                compacted=compacted,
+                replication_factor=replication_factor,
+                security=security_of(settings),
+            )
         )

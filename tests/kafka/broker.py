@@ -37,8 +37,9 @@ SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port}{more},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}{more},CONTROLLER://{host}:{controller_port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 controller.quorum.bootstrap.servers={host}:{controller_port}
 log.dirs={logs}
 auto.create.topics.enable=false
@@ -67,8 +68,20 @@ class BrokerFailed(RuntimeError):
 class Broker:
     """One Kafka broker with a data directory and a port of its own, both kept over ``stop``, ``kill`` and ``restart``."""
 
-    def __init__(self, data: Path | None = None, port: int | None = None, java_flags: tuple[str, ...] = ()) -> None:
-        """``data`` is kept when given; without it a temporary directory is made and removed by ``close``."""
+    def __init__(
+        self,
+        data: Path | None = None,
+        port: int | None = None,
+        java_flags: tuple[str, ...] = (),
+        more_protocols: tuple[str, ...] = (),
+        more_settings: str = "",
+    ) -> None:
+        """``data`` is kept when given; without it a temporary directory is made and removed by ``close``.
+
+        ``more_protocols`` get a listener each, in ``ports``; ``more_settings`` are lines of server.properties.
+        """
+        self.ports = {protocol: _free_port() for protocol in more_protocols}
+        self._more_settings = more_settings
         self.port, self.controller_port = (port or _free_port()), _free_port()
         self._temporary = tempfile.TemporaryDirectory(prefix="peakledger-kafka-") if data is None else None
         self.data = Path(self._temporary.name) if data is None else data
@@ -139,7 +152,8 @@ class Broker:
     def _start(self) -> None:
         settings = self.data / "server.properties"
         names = {"host": HOST, "port": self.port, "controller_port": self.controller_port, "logs": self.data / "logs"}
-        settings.write_text(SETTINGS.format(**names))
+        more = "".join(f",{protocol}://{HOST}:{port}" for protocol, port in self.ports.items())
+        settings.write_text(SETTINGS.format(**names, more=more) + self._more_settings)
         with self.log_file.open("wb") as log:
             command = [*_java(), *self._java_flags, "kafka.Kafka", str(settings)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -195,7 +209,7 @@ def _prepare(directory: Path) -> Path:
     directory.mkdir()
     broker = Broker(data=directory / "first-run", java_flags=(f"-XX:AOTCacheOutput={directory / 'classes.aot'}",))
     broker.data.mkdir()
-    names = {"host": HOST, "port": broker.port, "controller_port": broker.controller_port, "logs": directory / "logs"}
+    names = {"host": HOST, "port": broker.port, "controller_port": broker.controller_port, "logs": directory / "logs", "more": ""}
     settings = directory / "format.properties"
     settings.write_text(SETTINGS.format(**names))
     format_it = ("kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", CLUSTER_ID, "--config", str(settings))

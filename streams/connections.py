@@ -1,0 +1,38 @@
+"""Why Kafka refuses a connection: its clients say only that they found no broker."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed
+
+TIMEOUT_MS = 5000
+
+
+async def refusal(bootstrap_servers: str, settings: Mapping[str, Any]) -> str:
+    """Connect to each server in turn; return the last one and why it refused, or nothing where one does not refuse.
+
+    ``settings`` are those of one of aiokafka's clients; of them TLS and SASL count.
+    """
+    security = {name: value for name, value in settings.items() if name.startswith(("security_", "ssl_", "sasl_"))}
+    reason = ""
+    for host, port, _ in collect_hosts(bootstrap_servers, randomize=False):
+        try:
+            connection = await create_conn(host, port, request_timeout_ms=TIMEOUT_MS, **security)
+        except (OSError, KafkaError) as error:
+            reason = f"{host}:{port}: {_reason(error)}"
+        else:
+            connection.close()
+            return ""
+    return reason
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, SaslAuthenticationFailed):
+        return f"it refuses the user: {' '.join(map(str, error.args))}"
+    return str(error) or type(error).__name__
