@@ -11,8 +11,9 @@ import typer
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.errors import FileInvalid, NotFound
 from ledger.event_fields import format_serial
-from ledger.event_search import find_outcomes
+from ledger.event_search import look_up_outcomes, read_outcomes
 from ledger.journal import read_parameters
+from ledger.key_lookup import EventKey
 from ledger.outcomes import OutcomeCode
 from ledger.proofs import check_proof
 from ledger.proving import digest_at, prove
@@ -124,8 +125,10 @@ def _shards(data: str, shard: str | None) -> list[Path]:
 def _find(paths: list[Path], channel: str, business_date: datetime, serial: str) -> tuple[Path, int]:
     """Return the shard and the first entry of the applied event with a key."""
     known, refused = find_channel(channel), False
+    key = EventKey.of(known, business_date.date(), serial)
     for path in paths:
-        for found in find_outcomes(path, known, business_date.date(), serial):
+        outcomes = look_up_outcomes(path, key)
+        for found in read_outcomes(path, key) if outcomes is None else outcomes:
             if found.code is OutcomeCode.applied:
                 return path, found.seq
             refused = True
