@@ -13,6 +13,7 @@ from ledger.engine import Engine
 from ledger.events import Event, encode_packed
 
 BATCHES_PER_BLOCK = 4
+KEY_MEMORY_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ def opening_of(workload: Workload) -> Workload:
 @contextmanager
 def prefilled_engine(directory: Path, workload: Workload) -> Iterator[Engine]:
     """An engine in a temporary directory, with the account of every household open and readable."""
-    with TemporaryDirectory(dir=directory, prefix="bench-") as place, Engine.open(Path(place) / "events-0") as engine:
+    with (
+        TemporaryDirectory(dir=directory, prefix="bench-") as place,
+        Engine.open(Path(place) / "events-0", key_memory_bytes=KEY_MEMORY_BYTES) as engine,
+    ):
         open_every_account(engine, workload)
         yield engine
 

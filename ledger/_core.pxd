@@ -282,6 +282,27 @@ cdef class OutcomeRenderer(BatchRenderer):
     cdef bint add_applied(self, const journal_entry *entry, uint64_t seq) noexcept nogil
     cdef bint add_outcome(self, const outcome_record *outcome) noexcept nogil
 
+# --- core/page_pool.pxi ------------------------------------------------------------------------------------------------
+
+cdef enum:
+    HUGE_PAGE_BYTES = 2 << 20
+    PAGES_AHEAD = 16
+
+cdef struct page_pool:
+    pthread_mutex_t mutex
+    pthread_cond_t changed
+    pthread_t thread
+    bint has_thread
+    bint closing
+    size_t pages_ahead  # how many to keep ready
+    size_t ready_count
+    uint8_t *ready  # zeroed; a list through their first bytes
+    uint8_t *returned  # the same, with anything in them
+    uint8_t **arenas
+    size_t arena_count
+    uint8_t *fresh  # the part of the last arena that was never given
+    uint8_t *fresh_end
+
 # --- core/accounts.pxi --------------------------------------------------------------------------------------------------
 
 cdef struct account_table:
@@ -297,24 +318,27 @@ cdef struct key_part:
     key_slot *slots
     uint32_t capacity
     uint32_t keys
+    uint32_t most_keys  # before it grows
     uint32_t crc32c
+    uint8_t depth  # how many bits of the hash all its keys share
     bint in_file
     bint checked
 
 cdef struct key_table:
-    key_part parts[KEY_TABLE_PARTS]
+    key_part **parts  # the directory, addressed by the first bits of the hash
     uint32_t clearing_slots[256]
     uint64_t keys_added
     uint8_t *file_map
     size_t file_bytes
     uint16_t business_date
+    uint8_t depth  # how many bits the directory takes
 
 cdef struct key_tables:
     key_table **by_date
     uint64_t hash_seed
+    page_pool pool
 
-cdef void key_table_free(key_table *table) noexcept nogil
-cdef key_table *key_table_map(uint8_t *memory, size_t length) except NULL
+cdef void key_table_free(page_pool *pool, key_table *table) noexcept nogil
 
 
 @cython.final
@@ -323,7 +347,7 @@ cdef class KeyFiles:
     cdef object posting
     cdef bytes ledger_id
 
-cdef int check_key_header(str path, const uint8_t *memory, size_t length, uint64_t hash_seed, bytes ledger_id) except -1
+cdef int check_key_header(str path, const uint8_t *memory, uint64_t hash_seed, bytes ledger_id) except -1
 cdef key_table *open_key_table(str path, uint64_t hash_seed, bytes ledger_id) except NULL
 
 cdef extern from *:

@@ -16,7 +16,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-li
 from posix.types cimport off_t  # no-cython-lint
 from posix.unistd cimport SEEK_END  # no-cython-lint
 from posix.unistd cimport close as close_file  # no-cython-lint
-from posix.unistd cimport fdatasync, fsync, getpid, link, lseek, pread, pwrite, unlink, usleep  # no-cython-lint
+from posix.unistd cimport fdatasync, fsync, getpid, link, lseek, nice, pread, pwrite, unlink, usleep  # no-cython-lint
 
 import os
 import threading
@@ -64,6 +64,7 @@ include "core/json_writing.pxi"
 include "core/outcome_rendering.pxi"
 include "core/verify.pxi"
 include "core/accounts.pxi"
+include "core/page_pool.pxi"
 include "core/keys.pxi"
 include "core/key_files.pxi"
 include "core/entries.pxi"

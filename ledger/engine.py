@@ -65,12 +65,14 @@ class Engine:
         progress: Callable[[int], None] | None = None,
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
         ring: RingShape = DEFAULT_RING,
+        key_memory_bytes: int = 0,
     ) -> Engine:
         """Open the ledger in ``directory``, made where there is none, and bring it to the end of its journal.
 
         ``source`` is "topic/partition"; ``parameters`` count for a new ledger only. ``takeover_after_s``: how long to wait for
         another writer before taking the ledger from it; None refuses at once. ``progress(byte_count)`` is told of each
-        frame that is applied again. Raises LedgerLocked, SourceMismatch, FormatVersionMismatch, JournalDamaged, KeyTableDamaged.
+        frame that is applied again. ``key_memory_bytes`` of memory for idempotency keys are kept ready ahead of need; a key
+        takes some 75. Raises LedgerLocked, SourceMismatch, FormatVersionMismatch, JournalDamaged, KeyTableDamaged.
         """
         journal = open_journal(
             directory,
@@ -81,13 +83,15 @@ class Engine:
             ring=ring,
         )
         try:
-            return cls._recover(journal, tuple(channels), progress)
+            return cls._recover(journal, tuple(channels), progress, key_memory_bytes)
         except BaseException:
             journal.close()
             raise
 
     @classmethod
-    def _recover(cls, journal: Journal, channels: tuple[Channel, ...], progress: Callable[[int], None] | None) -> Engine:
+    def _recover(
+        cls, journal: Journal, channels: tuple[Channel, ...], progress: Callable[[int], None] | None, key_memory_bytes: int
+    ) -> Engine:
         ledger_id, parameters, last = journal.segment.ledger_id, journal.segment.parameters, journal.last_frame
         posting = _core.Posting(
             journal.writer,
@@ -96,6 +100,7 @@ class Engine:
             utc_offset_minutes=parameters.utc_offset_minutes,
             close_after_days=parameters.close_after_days,
             future_days=parameters.future_days,
+            key_memory_bytes=key_memory_bytes,
         )
         projector, accounts_seq, accounts_frame = _load_accounts(journal)
         key_files = posting.key_files(ledger_id)

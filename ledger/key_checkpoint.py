@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import _core
+from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER_BYTES
 from ledger.ownership import sync_directory
 
 _EPOCH = date(1970, 1, 1)
 _SUFFIX = ".keys"
 _STATE = "posting.state"
-_HEADER_BYTES = 4096
-_SLOT_BYTES = 32
+_HASHES = 1 << 64
 
 
 def table_path(directory: Path, business_date: int) -> Path:
@@ -144,13 +144,17 @@ class KeyCheckpointer:
             new = table_path(self._directory, business_date).with_suffix(".new")
             self._written[business_date] = self._keys.keys_added(business_date)
             with new.open("wb") as file:
-                parts = []
-                byte_offset = _HEADER_BYTES
-                for part in range(self._keys.part_count):
-                    parts.append(self._keys.write_part(business_date, part, file.fileno(), byte_offset))
-                    byte_offset += parts[-1][0] * _SLOT_BYTES
+                first_hash, byte_offset, parts = 0, KEY_TABLE_HEADER_BYTES, b""
+                while first_hash < _HASHES:
+                    record = self._keys.write_part(business_date, first_hash, file.fileno(), byte_offset)
+                    part = KEY_PART_RECORD.unpack(record)
+                    byte_offset += part["capacity"] * KEY_SLOT.size
+                    first_hash += _HASHES >> part["depth"]
+                    parts += record
                     yield
                 file.write(self._keys.header(business_date, parts))
+                file.seek(byte_offset)
+                file.write(parts)
 
     def _finish(self, last_frame: int) -> None:
         """Thread body: wait until everything in the files is durable in the journal, then give them their names."""

@@ -81,6 +81,7 @@ ACCOUNT_SLOT_RECORD = Layout("account_slot_record")
 BALANCE_META = Layout("balance_meta")
 KEY_SLOT = Layout("key_slot")
 KEY_TABLE_HEADER = Layout("key_table_header")
+KEY_PART_RECORD = Layout("key_part_record")
 KEY_CHECKPOINT = Layout("key_checkpoint")
 OWNER_RECORD = Layout("owner_record")
 

@@ -99,7 +99,6 @@
 #define ACCOUNTS_PER_BLOCK 63  /* 16 + 63 * 64 bytes fill one LMDB overflow page exactly */
 #define SEGMENT_HEADER_BYTES 4096
 #define KEY_TABLE_HEADER_BYTES 4096
-#define KEY_TABLE_PARTS 64 /* a table grows a part at a time, so that no event waits for the whole */
 
 #define PAYLOAD_NONE 0
 #define PAYLOAD_RECORD 1 /* one Kafka record: its bytes after the length varint */
@@ -302,7 +301,8 @@ typedef struct {
   uint64_t seq_and_channel; /* bits 0-47 first seq of the event, 48-62 channel, 63 set where the key failed */
 } key_slot;
 
-/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES; the slots of part 0, 1, ... follow. */
+/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES. The slots of all parts follow, in the order of the
+ * hashes that they take, then a key_part_record for each. */
 typedef struct {
   uint32_t magic;
   uint32_t crc32c; /* of the header from byte 8 on */
@@ -310,10 +310,17 @@ typedef struct {
   uint32_t business_date;
   uint64_t hash_seed;
   uint8_t ledger_id[16];
-  uint32_t part_capacity[KEY_TABLE_PARTS]; /* slots */
-  uint32_t part_keys[KEY_TABLE_PARTS];
-  uint32_t part_crc32c[KEY_TABLE_PARTS]; /* of the part's slots */
+  uint32_t part_count;
+  uint32_t parts_crc32c; /* of all key_part_records */
 } key_table_header;
+
+/* One part of a key table: an open-addressing table of the keys whose hashes begin with the same depth bits. */
+typedef struct {
+  uint32_t depth;
+  uint32_t capacity; /* slots */
+  uint32_t keys;
+  uint32_t crc32c; /* of the slots */
+} key_part_record;
 
 /* keys/checkpoint: the key table files beside it hold every key up to this point of the journal. */
 typedef struct {
@@ -407,7 +414,8 @@ LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");
 LAYOUT_ASSERT(sizeof(balance_meta) == 160, "balance_meta");
 LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
-LAYOUT_ASSERT(sizeof(key_table_header) == 808, "key_table_header");
+LAYOUT_ASSERT(sizeof(key_table_header) == 48, "key_table_header");
+LAYOUT_ASSERT(sizeof(key_part_record) == 16, "key_part_record");
 LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");
 LAYOUT_ASSERT(sizeof(posting_state_header) == 72, "posting_state_header");
 LAYOUT_ASSERT(sizeof(hold_record) == 72, "hold_record");

@@ -30,6 +30,10 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const timespec *until)
     int pthread_cond_broadcast(pthread_cond_t *condition)
+    int pthread_cond_signal(pthread_cond_t *condition)
+    ctypedef unsigned long pthread_t
+    int pthread_create(pthread_t *thread, const void *attributes, void *(*body)(void *) noexcept nogil, void *argument)
+    int pthread_join(pthread_t thread, void **result)
 
 cdef extern from "<fcntl.h>" nogil:
     enum:

@@ -9,11 +9,6 @@ cdef class KeyFiles:
     def __cinit__(self, bytes ledger_id not None):
         self.ledger_id = ledger_id
 
-    @property
-    def part_count(self):
-        """The parts of a table."""
-        return KEY_TABLE_PARTS
-
     def changed_dates(self):
         """Return the business dates (days since 1970-01-01) whose tables hold keys that no file holds."""
         return [date for date in range(1 << 16) if self.tables.by_date[date] != NULL and self.tables.by_date[date].keys_added > 0]
@@ -29,29 +24,36 @@ cdef class KeyFiles:
     def memory_bytes(self):
         """Return the bytes of the slots that are held in memory, not in mapped files."""
         cdef uint64_t total = 0
+        cdef uint64_t at
+        cdef key_table *table
         for date in range(1 << 16):
-            if self.tables.by_date[date] != NULL:
-                for at in range(KEY_TABLE_PARTS):
-                    if not self.tables.by_date[date].parts[at].in_file:
-                        total += <uint64_t>self.tables.by_date[date].parts[at].capacity * sizeof(key_slot)
+            table = self.tables.by_date[date]
+            at = 0
+            while table != NULL and at < <uint64_t>1 << table.depth:
+                if not table.parts[at].in_file:
+                    total += <uint64_t>table.parts[at].capacity * sizeof(key_slot)
+                at += places_of(table, table.parts[at])
         return total
 
-    def write_part(self, uint16_t business_date, int part_number, int fd, uint64_t byte_offset):
-        """Write the slots of one part at ``byte_offset``; return (capacity, keys, CRC-32C). Raises OSError."""
-        cdef key_part *part = &self.tables.by_date[business_date].parts[part_number]
+    def write_part(self, uint16_t business_date, uint64_t first_hash, int fd, uint64_t byte_offset):
+        """Write the slots of the part that takes ``first_hash`` at ``byte_offset``; return its key_part_record. Raises OSError."""
+        cdef key_part *part = key_part_of(self.tables.by_date[business_date], first_hash)
         cdef const uint8_t *data = <const uint8_t *>part.slots
         cdef size_t length = <size_t>part.capacity * sizeof(key_slot)
-        cdef uint32_t crc
+        cdef key_part_record record
         cdef int error
         with nogil:
-            crc = crc32c(0, data, length)
+            record.crc32c = crc32c(0, data, length)
             error = write_whole(fd, data, length, byte_offset)
         if error:
             raise OSError(error, "cannot write the key table", str(business_date))
-        return part.capacity, part.keys, crc
+        record.depth = part.depth
+        record.capacity = part.capacity
+        record.keys = part.keys
+        return (<const char *>&record)[:sizeof(record)]
 
-    def header(self, uint16_t business_date, list parts not None):
-        """Return the header of a table file; ``parts`` are the results of ``write_part`` in order."""
+    def header(self, uint16_t business_date, bytes parts not None):
+        """Return the header of a table file; ``parts`` are its key_part_records in order."""
         cdef key_table_header header
         cdef bytearray block = bytearray(KEY_TABLE_HEADER_BYTES)
         cdef uint8_t[::1] view = block
@@ -61,10 +63,8 @@ cdef class KeyFiles:
         header.business_date = business_date
         header.hash_seed = self.tables.hash_seed
         memcpy(header.ledger_id, <const char *>self.ledger_id, 16)
-        for at, (capacity, keys, crc) in enumerate(parts):
-            header.part_capacity[at] = capacity
-            header.part_keys[at] = keys
-            header.part_crc32c[at] = crc
+        header.part_count = len(parts) // sizeof(key_part_record)
+        header.parts_crc32c = crc32c(0, <const char *>parts, len(parts))
         memcpy(&view[0], &header, sizeof(header))
         header.crc32c = crc32c(0, &view[8], KEY_TABLE_HEADER_BYTES - 8)
         memcpy(&view[0], &header, sizeof(header))
@@ -74,7 +74,7 @@ cdef class KeyFiles:
         """Serve a business date from its file from now on; return the date. Raises KeyTableDamaged, OSError."""
         cdef key_table *table = open_key_table(path, self.tables.hash_seed, self.ledger_id)
         if self.tables.by_date[table.business_date] != NULL:
-            key_table_free(self.tables.by_date[table.business_date])
+            key_table_free(&self.tables.pool, self.tables.by_date[table.business_date])
         self.tables.by_date[table.business_date] = table
         return table.business_date
 
@@ -124,7 +124,7 @@ cdef class KeyFiles:
     def forget(self, uint16_t business_date):
         """Drop the table of a closed business date."""
         if self.tables.by_date[business_date] != NULL:
-            key_table_free(self.tables.by_date[business_date])
+            key_table_free(&self.tables.pool, self.tables.by_date[business_date])
             self.tables.by_date[business_date] = NULL
 
 
@@ -138,29 +138,69 @@ cdef uint8_t *map_whole_file(const char *path, size_t length) noexcept nogil:
     return NULL if memory == MAP_FAILED else <uint8_t *>memory
 
 
-cdef key_table *key_table_map(uint8_t *memory, size_t length) except NULL:
+cdef const key_part_record *part_records(const uint8_t *memory, size_t length) noexcept nogil:
+    """The records that end a table's file; NULL where they are not what was written, or do not tell the file's whole length."""
     cdef const key_table_header *header = <const key_table_header *>memory
-    cdef uint8_t *slots = memory + KEY_TABLE_HEADER_BYTES
-    cdef key_table *table = <key_table *>calloc(1, sizeof(key_table))
+    cdef size_t records_bytes = header.part_count * sizeof(key_part_record)
+    cdef const key_part_record *records = <const key_part_record *>(memory + length - records_bytes)
+    cdef uint64_t expected = KEY_TABLE_HEADER_BYTES + records_bytes
+    if records_bytes == 0 or records_bytes > length - KEY_TABLE_HEADER_BYTES \
+            or crc32c(0, records, records_bytes) != header.parts_crc32c:
+        return NULL
+    for at in range(header.part_count):
+        expected += <uint64_t>records[at].capacity * sizeof(key_slot)
+        if records[at].keys >= records[at].capacity or records[at].depth > MAX_KEY_DEPTH:
+            return NULL
+    return records if expected == length else NULL
+
+
+cdef key_table *key_table_map(str path, uint8_t *memory, size_t length) except NULL:
+    cdef const key_table_header *header = <const key_table_header *>memory
+    cdef const key_part_record *records = part_records(memory, length)
+    cdef key_table *table
+    if records == NULL:
+        raise KeyTableDamaged("the parts of the key table are damaged", hint=KEYS_HINT, path=path)
+    table = new_table(<uint16_t>header.business_date)
     if table == NULL:
         raise MemoryError
-    table.business_date = <uint16_t>header.business_date
-    memset(table.clearing_slots, 0xFF, sizeof(table.clearing_slots))
+    for at in range(header.part_count):
+        table.depth = max(table.depth, <uint8_t>records[at].depth)
+    table.parts = <key_part **>calloc(<size_t>1 << table.depth, sizeof(key_part *))
+    if table.parts == NULL or not map_parts(table, records, header.part_count, <key_slot *>(memory + KEY_TABLE_HEADER_BYTES)):
+        key_table_free(NULL, table)
+        raise KeyTableDamaged("the parts of the key table do not take every hash once", hint=KEYS_HINT, path=path)
     table.file_map = memory
     table.file_bytes = length
-    for at in range(KEY_TABLE_PARTS):
-        table.parts[at].slots = <key_slot *>slots
-        table.parts[at].capacity = header.part_capacity[at]
-        table.parts[at].keys = header.part_keys[at]
-        table.parts[at].crc32c = header.part_crc32c[at]
-        table.parts[at].in_file = True
-        slots += <size_t>header.part_capacity[at] * sizeof(key_slot)
     return table
 
 
-cdef int check_key_header(str path, const uint8_t *memory, size_t length, uint64_t hash_seed, bytes ledger_id) except -1:
+cdef bint map_parts(key_table *table, const key_part_record *records, uint32_t count, key_slot *slots) noexcept nogil:
+    """Have the directory lead to each part in turn; False where they leave or lap over any of it, or without memory."""
+    cdef uint64_t place = 0
+    cdef uint64_t places
+    cdef key_part *part
+    for at in range(count):
+        places = <uint64_t>1 << (table.depth - records[at].depth)
+        part = <key_part *>calloc(1, sizeof(key_part))
+        if part == NULL or place % places != 0 or place + places > <uint64_t>1 << table.depth:
+            free(part)
+            return False
+        part.slots = slots
+        part.capacity = records[at].capacity
+        part.keys = records[at].keys
+        part.most_keys = most_keys(part.capacity, part.depth, (place << 1) << (63 - table.depth))
+        part.crc32c = records[at].crc32c
+        part.depth = <uint8_t>records[at].depth
+        part.in_file = True
+        for to in range(place, place + places):
+            table.parts[to] = part
+        slots += part.capacity
+        place += places
+    return place == <uint64_t>1 << table.depth
+
+
+cdef int check_key_header(str path, const uint8_t *memory, uint64_t hash_seed, bytes ledger_id) except -1:
     cdef const key_table_header *header = <const key_table_header *>memory
-    cdef uint64_t expected = KEY_TABLE_HEADER_BYTES
     if header.magic != KEY_TABLE_MAGIC:
         raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
     if header.crc32c != crc32c(0, memory + 8, KEY_TABLE_HEADER_BYTES - 8):
@@ -170,13 +210,6 @@ cdef int check_key_header(str path, const uint8_t *memory, size_t length, uint64
                                     expected=FORMAT_VERSION, found=header.format_version)
     if header.hash_seed != hash_seed or memcmp(header.ledger_id, <const char *>ledger_id, 16) != 0:
         raise KeyTableDamaged("the key table belongs to another ledger", hint=KEYS_HINT, path=path)
-    for at in range(KEY_TABLE_PARTS):
-        if header.part_keys[at] >= header.part_capacity[at]:
-            raise KeyTableDamaged("the key table has a part that is too full", hint=KEYS_HINT, path=path)
-        expected += <uint64_t>header.part_capacity[at] * sizeof(key_slot)
-    if expected != length:
-        raise KeyTableDamaged("the key table has the wrong length", hint=KEYS_HINT,
-                              path=path, expected=expected, found=length)
     return 0
 
 
@@ -190,8 +223,8 @@ cdef key_table *open_key_table(str path, uint64_t hash_seed, bytes ledger_id) ex
     if memory == NULL:
         raise OSError(errno, "cannot map the key table", path)
     try:
-        check_key_header(path, memory, length, hash_seed, ledger_id)
-        return key_table_map(memory, length)
+        check_key_header(path, memory, hash_seed, ledger_id)
+        return key_table_map(path, memory, length)
     except BaseException:
         munmap(memory, length)
         raise
@@ -217,4 +250,4 @@ def find_key(str path not None, uint64_t hash_seed, bytes ledger_id not None, by
             return 0, slot.content_hash
         return slot_seq(slot), 0
     finally:
-        key_table_free(table)
+        key_table_free(NULL, table)

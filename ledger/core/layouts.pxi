@@ -16,6 +16,7 @@ cdef dict _record_layouts():
     cdef balance_meta balances
     cdef key_slot key
     cdef key_table_header key_table
+    cdef key_part_record key_part_
     cdef key_checkpoint checkpoint
     cdef posting_state_header posting_state
     cdef hold_record held
@@ -38,6 +39,7 @@ cdef dict _record_layouts():
         "balance_meta": memoryview(<balance_meta[:1]>&balances),
         "key_slot": memoryview(<key_slot[:1]>&key),
         "key_table_header": memoryview(<key_table_header[:1]>&key_table),
+        "key_part_record": memoryview(<key_part_record[:1]>&key_part_),
         "key_checkpoint": memoryview(<key_checkpoint[:1]>&checkpoint),
         "posting_state_header": memoryview(<posting_state_header[:1]>&posting_state),
         "hold_record": memoryview(<hold_record[:1]>&held),

@@ -1,7 +1,13 @@
 # Memory and hashing that accounts and keys share. Owns nothing; uses mmap, huge pages where the system gives them, and prefetch.
 
 cdef extern from * nogil:
+    """
+    /* A macro: GCC takes a call of a function that only prefetches for one without effect, and leaves it out. */
+    #define prefetch_two_lines(address) \\
+        (__builtin_prefetch(address, 1), __builtin_prefetch((const char *)(address) + 64, 1))
+    """
     void prefetch "__builtin_prefetch"(const void *address, int write)
+    void prefetch_two_lines(const void *address)
 
 
 cdef inline uint64_t multiply_high(uint64_t a, uint64_t b) noexcept nogil:

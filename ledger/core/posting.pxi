@@ -6,7 +6,8 @@ cdef class Posting:
     """Accounts, keys and ledger time of one shard, and the one pass that applies blocks of events to them."""
 
     def __cinit__(self, JournalWriter writer not None, uint64_t hash_seed, object channels, *,
-                  int64_t utc_offset_minutes, int64_t close_after_days, int64_t future_days):
+                  int64_t utc_offset_minutes, int64_t close_after_days, int64_t future_days,
+                  uint64_t key_memory_bytes=0):
         self.writer = writer
         self.utc_offset_minutes = utc_offset_minutes
         self.close_after_days = close_after_days
@@ -23,6 +24,7 @@ cdef class Posting:
                 or limit_table_open(&self.limits) != 0 or reversal_table_open(&self.reversals) != 0:
             raise MemoryError
         channel_table_fill(&self.channels, channels)
+        pool_prepare(&self.keys.pool, key_memory_bytes // HUGE_PAGE_BYTES)
 
     def __dealloc__(self):
         account_table_close(&self.accounts)
@@ -264,7 +266,7 @@ cdef class Posting:
         account_prefetch_cell(&self.accounts, prepared.household_hash)
         table = self.keys.by_date[event.business_date]
         if table != NULL:
-            prefetch(key_home(key_part_of(table, prepared.key_hash), prepared.key_hash), 1)
+            prefetch_two_lines(key_home(key_part_of(table, prepared.key_hash), prepared.key_hash))
 
     cdef int apply_group(self, int count) noexcept nogil:
         cdef int at

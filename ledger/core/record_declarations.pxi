@@ -177,9 +177,14 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint32_t business_date
         uint64_t hash_seed
         uint8_t ledger_id[16]
-        uint32_t part_capacity[64]
-        uint32_t part_keys[64]
-        uint32_t part_crc32c[64]
+        uint32_t part_count
+        uint32_t parts_crc32c
+
+    ctypedef struct key_part_record:
+        uint32_t depth
+        uint32_t capacity
+        uint32_t keys
+        uint32_t crc32c
 
     ctypedef struct key_checkpoint:
         uint32_t magic
@@ -309,7 +314,6 @@ cdef extern from "ledger/record_layout.h" nogil:
         ACCOUNTS_PER_BLOCK
         SEGMENT_HEADER_BYTES
         KEY_TABLE_HEADER_BYTES
-        KEY_TABLE_PARTS
         PAYLOAD_NONE
         PAYLOAD_RECORD
         PAYLOAD_BATCH
