@@ -19,14 +19,28 @@ cdef void pool_start(page_pool *pool) noexcept nogil:
         pool.has_thread = pthread_create(&pool.thread, NULL, pool_keep_ready, pool) == 0
 
 
-cdef void pool_prepare(page_pool *pool, size_t pages_ahead) noexcept nogil:
-    """Keep so many pages ready from now on, if these are more than without being asked."""
-    pthread_mutex_lock(&pool.mutex)
-    if pages_ahead > pool.pages_ahead:
-        pool.pages_ahead = pages_ahead
-        pool_start(pool)
-        pthread_cond_signal(&pool.changed)
+cdef bint pool_add_ready(page_pool *pool) noexcept nogil:
+    """Under the mutex, which is let go meanwhile: make one more page ready; False where there is no memory."""
+    cdef uint8_t *page = pool_find(pool)
+    if page == NULL:
+        return False
     pthread_mutex_unlock(&pool.mutex)
+    memset(page, 0, HUGE_PAGE_BYTES)
+    pthread_mutex_lock(&pool.mutex)
+    push_page(&pool.ready, page)
+    pool.ready_count += 1
+    return True
+
+
+cdef bint pool_prepare(page_pool *pool, size_t pages_ahead) noexcept nogil:
+    """Make so many pages ready, and keep them so from now on; False where there is no memory for them."""
+    cdef bint has_memory = True
+    pthread_mutex_lock(&pool.mutex)
+    pool.pages_ahead = max(pages_ahead, pool.pages_ahead)
+    while has_memory and pool.ready_count < pages_ahead:
+        has_memory = pool_add_ready(pool)
+    pthread_mutex_unlock(&pool.mutex)
+    return has_memory
 
 
 cdef void pool_close(page_pool *pool) noexcept nogil:
@@ -85,21 +99,15 @@ cdef uint8_t *pool_find(page_pool *pool) noexcept nogil:
 
 
 cdef void *pool_keep_ready(void *argument) noexcept nogil:
-    """The thread's body."""
+    """The thread's body. It waits until few pages are left, so that a short peak lives on what was ready before it."""
     cdef page_pool *pool = <page_pool *>argument
-    cdef uint8_t *page
+    cdef bint filling = True
     nice(19)  # of this thread alone, on Linux: it is for idle moments, and what is not ready is cleared by whoever takes it
     pthread_mutex_lock(&pool.mutex)
     while not pool.closing:
-        page = pool_find(pool) if pool.ready_count < pool.pages_ahead else NULL
-        if page == NULL:
+        filling = pool.ready_count < (pool.pages_ahead if filling else pool.pages_ahead // 4)
+        if not filling or not pool_add_ready(pool):
             pthread_cond_wait(&pool.changed, &pool.mutex)
-            continue
-        pthread_mutex_unlock(&pool.mutex)
-        memset(page, 0, HUGE_PAGE_BYTES)
-        pthread_mutex_lock(&pool.mutex)
-        push_page(&pool.ready, page)
-        pool.ready_count += 1
     pthread_mutex_unlock(&pool.mutex)
     return NULL
 

@@ -8,6 +8,7 @@ cdef class Posting:
     def __cinit__(self, JournalWriter writer not None, uint64_t hash_seed, object channels, *,
                   int64_t utc_offset_minutes, int64_t close_after_days, int64_t future_days,
                   uint64_t key_memory_bytes=0):
+        cdef bint has_memory
         self.writer = writer
         self.utc_offset_minutes = utc_offset_minutes
         self.close_after_days = close_after_days
@@ -24,7 +25,10 @@ cdef class Posting:
                 or limit_table_open(&self.limits) != 0 or reversal_table_open(&self.reversals) != 0:
             raise MemoryError
         channel_table_fill(&self.channels, channels)
-        pool_prepare(&self.keys.pool, key_memory_bytes // HUGE_PAGE_BYTES)
+        with nogil:
+            has_memory = pool_prepare(&self.keys.pool, key_memory_bytes // HUGE_PAGE_BYTES)
+        if not has_memory:
+            raise MemoryError(f"no memory for keys: {key_memory_bytes} bytes were to be kept ready")
 
     def __dealloc__(self):
         account_table_close(&self.accounts)
