@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pytest
 
 from ledger._core import build_batch
+from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
 from ledger.engine import Engine
+from ledger.events import Payment, encode_json
 from peakledger import cli
 from tests import ledger_events as make
 from tests.ledger_events import NOON_MS, TODAY, Named, leg
@@ -31,9 +33,9 @@ class Ended(NamedTuple):
         return self.document["items"]
 
 
-def feed(directory, shard: str, events: list[bytes]) -> None:
+def feed(directory, shard: str, events: list[bytes], channels: tuple[Channel, ...] = BUILT_IN_CHANNELS) -> None:
     batch = build_batch([(None, value, NOON_MS + 1000 * at) for at, value in enumerate(events)], 0)
-    with Engine.open(directory / shard, source=shard.replace("-", "/")) as engine:
+    with Engine.open(directory / shard, source=shard.replace("-", "/"), channels=channels) as engine:
         engine.apply(bytes(batch), len(events))
         assert engine.wait_projected()
 
@@ -136,6 +138,22 @@ def test_a_trial_balance_is_that_of_the_moment_asked_about(peakledger):
     ended = peakledger("trial-balance", "--value-date", "2026-07-21", "--as-of-seq", "8", "--shard", SHARDS[0], "--explain")
     assert ended.status == 0
     assert "0.07" in ended.out and "Read 8 entries" in ended.out
+
+
+def test_a_channel_of_a_profile_is_known_by_its_name(tmp_path, monkeypatch, capsys):
+    profile = ("code = 15", 'name = "tablet"', 'chinese_name = "平板"', 'serial_form = "digits"', 'publishes = ["payment"]')
+    (tmp_path / "tablet.toml").write_text("\n".join(profile))
+    household = "3301234567890"
+    payment = Payment(channel="tablet", business_date="2026-07-23", serial="1", household=household, amount_fen=5)
+    feed(tmp_path / "data", SHARDS[0], [encode_json(payment)], load_channels(tmp_path))
+    monkeypatch.setenv("PEAKLEDGER_CHANNEL_PROFILES", str(tmp_path))
+    monkeypatch.setenv("PEAKLEDGER_DATA", str(tmp_path / "data"))
+    for command in (("statement", household, "--channel", "tablet"), ("outcome", "tablet", "2026-07-23", "1")):
+        monkeypatch.setattr(sys, "argv", ["peakledger", *command, "--json"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        (item,) = json.loads(capsys.readouterr().out)["items"]
+        assert item.get("channel", "tablet") == "tablet"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.account_ids import parse_account
-from ledger.channels import BUILT_IN_CHANNELS, Channel
+from ledger.channels import Channel
 from ledger.errors import PeakledgerError, SourceUnavailable
 from peakledger import config
 
@@ -67,9 +67,9 @@ def check_accounts(accounts: list[str]) -> list[str]:
     return [check_account(account) for account in accounts]
 
 
-def find_channel(text: str) -> Channel:
+def find_channel(text: str, channels: Iterable[Channel]) -> Channel:
     """Return the channel of a name or a code; a text that is neither is an error of usage."""
-    for channel in BUILT_IN_CHANNELS:
+    for channel in channels:
         if text in {channel.name, str(channel.code)}:
             return channel
     raise typer.BadParameter(f"{text!r} is no channel; peakledger channels list shows them", param_hint="CHANNEL")

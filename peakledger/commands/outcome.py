@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ledger.channels import load_channels
 from ledger.errors import NotFound
 from ledger.event_search import FoundOutcome, look_up_outcomes, read_outcomes
 from ledger.key_lookup import EventKey
@@ -34,7 +35,7 @@ def outcome(
     Ends with status 6 where no such event came.
     """
     settings = config.load({"data": data}, config=config_file)
-    known = find_channel(channel)
+    known = find_channel(channel, load_channels(settings.channel_profiles))
     day = business_date.date()
     key = EventKey.of(known, day, serial)
     items = [

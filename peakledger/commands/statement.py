@@ -1,12 +1,13 @@
 """``peakledger statement``: what moved an account, line by line."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from ledger.account_ids import format_account, parse_account
-from ledger.channels import BUILT_IN_CHANNELS
+from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, NotFound
 from ledger.event_fields import format_serial
 from ledger.history import History, shard_histories
@@ -20,7 +21,6 @@ from peakledger.commands.ranges import parse_day, parse_range, parse_seq, parse_
 from peakledger.display import console, format_yuan, show
 
 _NAMES = {code.value: code.name for code in (EntryCode.bill, EntryCode.payment)}
-_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 _HIDDEN = ["offset", "code", "pending_fen", "ledger_time_ms", "value_date"]
 
 
@@ -50,9 +50,10 @@ def show_statement(
     Reads this account's entries in the journal and no others. Works while an engine runs and while none does.
     """
     settings = config.load({"data": data}, config=config_file)
+    channels = load_channels(settings.channel_profiles)
     wanted = Filter(
         code=None if code is None else _code(code),
-        channel=None if channel is None else find_channel(channel).code,
+        channel=None if channel is None else find_channel(channel, channels).code,
         value_dates=parse_range(value_date, parse_day, EVERYTHING.value_dates),
         seqs=parse_range(seq, parse_seq, EVERYTHING.seqs),
         ledger_times_ms=parse_range(ledger_time, parse_time_ms, EVERYTHING.ledger_times_ms),
@@ -67,7 +68,7 @@ def show_statement(
         history = histories[shard]
         filter_ = wanted if counter_account is None else _with_counter_account(wanted, history, counter_account)
         page = history.statement(account, limit=limit, oldest_first=oldest_first, cursor=position, wanted=filter_)
-        items += _items(shard, history, page.lines)
+        items += _items(shard, history, page.lines, channels)
         if page.has_more and page.cursor:
             cursors.append(f"{shard}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
     next_cursor = ",".join(cursors) or None
@@ -115,14 +116,14 @@ def _with_counter_account(wanted: Filter, history: History, counter_account: str
     return replace(wanted, counter_slot=NO_SLOT + 1 if slot is None else slot)
 
 
-def _items(shard: str, history: History, lines: list[StatementLine]) -> list[dict[str, Any]]:
+def _items(shard: str, history: History, lines: list[StatementLine], channels: Iterable[Channel]) -> list[dict[str, Any]]:
+    by_code = {channel.code: channel for channel in channels}
     slots = {line.counter_slot for line in lines if line.counter_slot is not None}
     accounts: dict[int | None, str | None] = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
-    return [_item(shard, line, accounts.get(line.counter_slot)) for line in lines]
+    return [_item(shard, line, accounts.get(line.counter_slot), by_code.get(line.channel)) for line in lines]
 
 
-def _item(shard: str, line: StatementLine, counter_account: str | None) -> dict[str, Any]:
-    channel = _CHANNELS.get(line.channel)
+def _item(shard: str, line: StatementLine, counter_account: str | None, channel: Channel | None) -> dict[str, Any]:
     return {
         "shard": shard,
         "seq": line.seq,
