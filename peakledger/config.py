@@ -101,6 +101,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, description="Seconds to wait for the last writer of a shard that Kafka assigned to us; 0: never take over"),
     ] = 30
+    key_memory_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="MiB of memory for idempotency keys that each shard takes at its start and keeps ready; some 75 bytes a key",
+        ),
+    ] = 64
     status_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two status lines of run")] = 1
 
 

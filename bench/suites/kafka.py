@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from bench.brokers import BrokerForBench
-from bench.feeding import opening_of
+from bench.feeding import KEY_MEMORY_BYTES, opening_of
 from bench.publishing import fill
 from bench.readers import Reading, read_with
 from bench.results import Results, new_results
@@ -48,7 +48,13 @@ class CatchUp:
 async def catch_up(servers: str, topic: str, workload: Workload, directory: Path) -> Reading:
     """Run a new engine on the topic until its end."""
     catching_up = CatchUp(workload.households, workload.households + workload.events)
-    settings = ShardSettings(directory, rules=FeedRules(max_ahead_s=None), followers=[catching_up.follow], stop_at_end=True)
+    settings = ShardSettings(
+        directory,
+        rules=FeedRules(max_ahead_s=None),
+        followers=[catching_up.follow],
+        stop_at_end=True,
+        engine_options={"key_memory_bytes": KEY_MEMORY_BYTES},
+    )
     await KafkaShards(topic, settings, group=f"bench-{directory.name}", bootstrap_servers=servers).run()
     assert catching_up.reading
     return catching_up.reading

@@ -52,6 +52,7 @@ def run(
     accept_lost_records: options.AcceptLostRecords = None,
     max_ahead_s: options.MaxAheadS = None,
     takeover_after_s: options.TakeoverAfterS = None,
+    key_memory_mb: options.KeyMemoryMb = None,
     status_interval_s: options.StatusIntervalS = None,
     config_file: options.Config = None,
     as_json: options.Json = False,
@@ -136,4 +137,5 @@ def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettin
         accept_lost_records=settings.accept_lost_records,
         stop_at_end=stop_at_end,
         followers=_followers(settings, channels),
+        engine_options={"key_memory_bytes": settings.key_memory_mb << 20},
     )
