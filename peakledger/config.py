@@ -105,7 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="MiB of memory for idempotency keys that each shard takes at its start and keeps ready; some 75 bytes a key",
+            description="MiB of memory for keys that each shard takes at its start and keeps ready; some 75 bytes a key",
         ),
     ] = 64
     status_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two status lines of run")] = 1
