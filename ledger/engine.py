@@ -158,6 +158,10 @@ class Engine:
     def epoch(self) -> int:
         return self._journal.ownership.epoch
 
+    def durable_frames(self) -> _core.DurableFrames:
+        """Return what gives the frames of this engine as they become durable, for a projection that follows it in a thread."""
+        return _core.DurableFrames(self._writer, self.directory / "journal")
+
     def apply(self, batches: bytes | bytearray | memoryview, next_offset: int) -> None:
         """Apply whole, uncompressed record batches from ``self.next_offset`` on; then stand at ``next_offset``.
 

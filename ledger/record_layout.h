@@ -294,6 +294,14 @@ typedef struct {
   char boot_id[40]; /* of the system's run in which this was written; without clean, another run must not trust it */
 } balance_meta;
 
+/* Value of the LMDB database "totals" of outlets. The key is business date, outlet and channel, big-endian: 2, 8 and 2 bytes. */
+typedef struct {
+  uint64_t payments; /* how many */
+  uint64_t payments_fen; /* their sum; all sums are modulo 2^64 */
+  uint64_t reversals; /* how many; of one payment there may be several */
+  uint64_t reversals_fen;
+} outlet_total;
+
 /* One idempotency key of a business date. All zero: empty. */
 typedef struct {
   uint8_t serial[16];
@@ -413,6 +421,7 @@ LAYOUT_ASSERT(sizeof(account_block_header) == 16, "account_block_header");
 LAYOUT_ASSERT(sizeof(account_slot_record) == 8, "account_slot_record");
 LAYOUT_ASSERT(sizeof(balance_meta) == 160, "balance_meta");
 LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
+LAYOUT_ASSERT(sizeof(outlet_total) == 32, "outlet_total");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
 LAYOUT_ASSERT(sizeof(key_table_header) == 48, "key_table_header");
 LAYOUT_ASSERT(sizeof(key_part_record) == 16, "key_part_record");

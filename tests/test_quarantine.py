@@ -7,7 +7,8 @@ from ledger.errors import LedgerLocked, LedgerNotFound, NotFound, ProjectionDama
 from ledger.journal import open_journal
 from ledger.layouts import OUTCOME_RECORD, PayloadKind
 from ledger.outcomes import OutcomeCode
-from ledger.projections.quarantine import Quarantine, State, rebuild_quarantine
+from ledger.projections.lmdb_projection import rebuild_projection
+from ledger.projections.quarantine import Quarantine, State
 
 BATCH_HEADER_BYTES = 61
 UNDECODABLE, TOO_LATE = OutcomeCode.json_malformed, OutcomeCode.business_date_closed
@@ -150,9 +151,9 @@ def test_a_file_that_cannot_be_opened_is_made_anew(tmp_path):
     with pytest.raises(ProjectionDamaged):
         Quarantine(tmp_path)
     with pytest.raises(LedgerLocked):
-        rebuild_quarantine(tmp_path)
+        rebuild_projection(Quarantine, tmp_path)
     journal.close()
-    rebuild_quarantine(tmp_path)
+    rebuild_projection(Quarantine, tmp_path)
     assert offsets(Quarantine(tmp_path).items()) == [10, 12, 20, 21]
 
 

@@ -14,6 +14,7 @@ cdef dict _record_layouts():
     cdef account_block_header account_block
     cdef account_slot_record account_slot
     cdef balance_meta balances
+    cdef outlet_total outlet
     cdef key_slot key
     cdef key_table_header key_table
     cdef key_part_record key_part_
@@ -37,6 +38,7 @@ cdef dict _record_layouts():
         "account_block_header": memoryview(<account_block_header[:1]>&account_block),
         "account_slot_record": memoryview(<account_slot_record[:1]>&account_slot),
         "balance_meta": memoryview(<balance_meta[:1]>&balances),
+        "outlet_total": memoryview(<outlet_total[:1]>&outlet),
         "key_slot": memoryview(<key_slot[:1]>&key),
         "key_table_header": memoryview(<key_table_header[:1]>&key_table),
         "key_part_record": memoryview(<key_part_record[:1]>&key_part_),

@@ -165,6 +165,12 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint8_t state_digest[16]
         char boot_id[40]
 
+    ctypedef struct outlet_total:
+        uint64_t payments
+        uint64_t payments_fen
+        uint64_t reversals
+        uint64_t reversals_fen
+
     ctypedef struct key_slot:
         uint8_t serial[16]
         uint64_t content_hash

@@ -1,14 +1,12 @@
 """The quarantine: refused events, whole, with the reason, until an operator replays or drops them.
 
-A projection of the journal's refused outcomes into an LMDB file of its own, ``quarantine/data.mdb``, by source offset. Whoever
-looks catches up first, so an engine and a command may both do so; LMDB's write lock and the watermark inside keep them apart.
+A projection of the journal's refused outcomes into an LMDB file of its own, ``quarantine/data.mdb``, by source offset.
 What operators decided cannot be derived from the journal and stands in ``quarantine/decisions.jsonl``; a rebuild leaves it alone.
 """
 
 import fcntl
 import os
 import time
-import weakref
 from collections import Counter
 from collections.abc import Collection, Iterator
 from enum import StrEnum
@@ -19,17 +17,13 @@ import lmdb
 import msgspec
 
 from ledger._core import JournalReader, next_frame_with_payload, parse_record_body
-from ledger.errors import NotFound, ProjectionDamaged
-from ledger.journal import read_parameters
+from ledger.errors import NotFound
 from ledger.layouts import OUTCOME_RECORD, PayloadKind
 from ledger.outcomes import OutcomeCode
-from ledger.ownership import Ownership
-from ledger.projections.base import Progress, catch_up
+from ledger.projections.lmdb_projection import LmdbProjection
 
-_MAP_BYTES = 1 << 40  # address space only: the file is as long as what it holds
 _ROUND_FRAMES = 10_000
 _ROUND_BYTES = 16 << 20
-_META_KEY = b"state"
 
 
 class State(StrEnum):
@@ -80,70 +74,19 @@ class Quarantined(msgspec.Struct, frozen=True):
         return parse_record_body(self.payload)
 
 
-class _Meta(msgspec.Struct, array_like=True):
-    """The watermark, and whose it is."""
+class Quarantine(LmdbProjection):
+    """The quarantine of one shard. Bring it up to date with ``catch_up``; what is decided outlasts a ``rebuild``."""
 
-    ledger_id: bytes
-    frame: int = 0
-    seq: int = 0
-
-
-def rebuild_quarantine(shard_directory: Path | str, progress: Progress | None = None) -> None:
-    """Make the quarantine anew from the whole journal; the decisions stay. A file that cannot be opened is deleted first.
-
-    Raises LedgerNotFound, JournalDamaged, and LedgerLocked where an engine runs on a file that cannot be opened.
-    """
-    try:
-        quarantine = Quarantine(shard_directory)
-    except ProjectionDamaged:
-        with Ownership.take(Path(shard_directory)):
-            for name in ("data.mdb", "lock.mdb"):
-                (Path(shard_directory) / "quarantine" / name).unlink(missing_ok=True)
-        quarantine = Quarantine(shard_directory)
-    quarantine.rebuild(progress)
-
-
-class Quarantine:
-    """The quarantine of one shard. Bring it up to date with ``catch_up``."""
+    directory_name = "quarantine"
+    tables = ("outcomes",)
 
     def __init__(self, shard_directory: Path | str) -> None:
         """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
-        self._shard = Path(shard_directory)
-        self._ledger_id = read_parameters(self._shard).ledger_id
-        self._directory = self._shard / "quarantine"
-        self._directory.mkdir(exist_ok=True)
+        super().__init__(shard_directory)
+        self._outcomes = self._tables["outcomes"]
         self._decisions_file = self._directory / "decisions.jsonl"
-        try:
-            self._env = _environment(self._directory)
-            self._meta = self._env.open_db(b"meta")
-            self._outcomes = self._env.open_db(b"outcomes")
-        except lmdb.Error as error:
-            raise ProjectionDamaged(
-                f"The quarantine cannot be opened: {error}", hint="Rebuild it", path=self._directory
-            ) from error
-        if self._meta_now().ledger_id != self._ledger_id:
-            self._clear()
 
     # --- Following the journal ------------------------------------------------------------------------------------------
-
-    @property
-    def applied_frame(self) -> int:
-        """The last frame whose refusals are in."""
-        return self._meta_now().frame
-
-    @property
-    def applied_seq(self) -> int:
-        """The last entry of that frame or of those before it."""
-        return self._meta_now().seq
-
-    def catch_up(self, progress: Progress | None = None) -> None:
-        """Take in what the journal holds by now. Raises JournalDamaged."""
-        catch_up(self, self._shard, progress)
-
-    def rebuild(self, progress: Progress | None = None) -> None:
-        """Make the projection anew from the whole journal; the decisions stay."""
-        self._clear()
-        self.catch_up(progress)
 
     def replay(self, reader: JournalReader) -> bool:
         """Take in some frames behind the watermark in one ``lmdb_txn``. Return whether ``reader`` may have more."""
@@ -151,9 +94,9 @@ class Quarantine:
             return self._replay(txn, reader)
 
     def _replay(self, txn: lmdb.Transaction, reader: JournalReader) -> bool:
-        meta = self._read_meta(txn)
-        if reader.position[2] != meta.frame + 1:
-            reader.seek_frame(meta.frame + 1)
+        applied_frame = self._watermark(txn).frame
+        if reader.position[2] != applied_frame + 1:
+            reader.seek_frame(applied_frame + 1)
         taken_bytes = 0
         while taken_bytes < _ROUND_BYTES:
             frame = next_frame_with_payload(reader, _ROUND_FRAMES)
@@ -165,22 +108,8 @@ class Quarantine:
                     txn.put(key, value, db=self._outcomes)
                     taken_bytes += len(value)
         _, _, next_frame, next_seq = reader.position
-        meta = _Meta(self._ledger_id, next_frame - 1, next_seq - 1)
-        txn.put(_META_KEY, msgspec.msgpack.encode(meta), db=self._meta)
+        self._put_watermark(txn, next_frame - 1, next_seq - 1)
         return next_frame <= reader.up_to_frame
-
-    def _meta_now(self) -> _Meta:
-        with self._env.begin() as txn:
-            return self._read_meta(txn)
-
-    def _read_meta(self, txn: lmdb.Transaction) -> _Meta:
-        data = txn.get(_META_KEY, db=self._meta)
-        return msgspec.msgpack.decode(data, type=_Meta) if data else _Meta(self._ledger_id)
-
-    def _clear(self) -> None:
-        with self._env.begin(write=True) as txn:
-            txn.drop(self._outcomes, delete=False)
-            txn.put(_META_KEY, msgspec.msgpack.encode(_Meta(self._ledger_id)), db=self._meta)
 
     # --- Looking --------------------------------------------------------------------------------------------------------
 
@@ -256,18 +185,6 @@ class Quarantine:
                     continue
                 found[decision.offset] = decision
         return found
-
-
-_environments: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.WeakValueDictionary()
-
-
-def _environment(directory: Path) -> lmdb.Environment:
-    """Return this process' environment in ``directory``: LMDB allows no second one."""
-    path = directory.resolve()
-    environment = _environments.get(path)
-    if environment is None:
-        environment = _environments[path] = lmdb.open(str(path), max_dbs=2, map_size=_MAP_BYTES)
-    return environment
 
 
 def _key(offset: int) -> bytes:

@@ -7,7 +7,9 @@ from typing import Any
 
 from ledger.errors import PeakledgerError, ProjectionDamaged
 from ledger.projections.comparison import StoredState, compare_with_journal, stored_state
-from ledger.projections.quarantine import rebuild_quarantine
+from ledger.projections.lmdb_projection import rebuild_projection
+from ledger.projections.outlet_totals import OutletTotals
+from ledger.projections.quarantine import Quarantine
 from ledger.projections.rebuild import rebuild_balances
 from ledger.verify import VerifyReport, verify_journal
 from peakledger import config
@@ -129,7 +131,9 @@ def rebuild(*, data: Data = None, config_file: Config = None, as_json: Json = Fa
         with _told(f"balances of {path.name}") as progress:
             seq = rebuild_balances(path, progress)
         with _told(f"quarantine of {path.name}") as progress:
-            rebuild_quarantine(path, progress)
+            rebuild_projection(Quarantine, path, progress)
+        with _told(f"outlets of {path.name}") as progress:
+            rebuild_projection(OutletTotals, path, progress)
         items.append({"shard": path.name, "seq": seq})
     show("rebuilt", items, as_json=as_json)
 

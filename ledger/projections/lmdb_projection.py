@@ -1,0 +1,124 @@
+"""What projections have in common that are kept in an LMDB file of their own, ``data.mdb`` in a directory of the shard.
+
+Whoever looks brings them up to date first, and an engine does so now and then. The watermark is written in one ``lmdb_txn`` with
+the data and LMDB lets one write at a time, so it makes no difference who does it.
+"""
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import lmdb
+import msgspec
+
+from ledger._core import JournalReader
+from ledger.errors import ProjectionDamaged
+from ledger.journal import read_parameters
+from ledger.ownership import Ownership
+from ledger.projections import base
+from ledger.projections.base import Progress
+
+_MAP_BYTES = 1 << 40  # address space only: the file is as long as what it holds
+_WATERMARK_KEY = b"state"
+
+
+class FileWatermark(msgspec.Struct, array_like=True):
+    """The last frame and entry that a file holds, and whose they are."""
+
+    ledger_id: bytes
+    frame: int = 0
+    seq: int = 0
+
+
+class LmdbProjection(ABC):
+    """A projection of one shard in a file of its own. Bring it up to date with ``catch_up``."""
+
+    directory_name: ClassVar[str]
+    tables: ClassVar[Sequence[str]]  # LMDB databases, beside that of the watermark
+
+    def __init__(self, shard_directory: Path | str) -> None:
+        """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
+        self._shard = Path(shard_directory)
+        self._ledger_id = read_parameters(self._shard).ledger_id
+        self._directory = self._shard / self.directory_name
+        self._directory.mkdir(exist_ok=True)
+        try:
+            self._env = _environment(self._directory, 1 + len(self.tables))
+            self._meta = self._env.open_db(b"meta")
+            self._tables = {name: self._env.open_db(name.encode()) for name in self.tables}
+        except lmdb.Error as error:
+            raise ProjectionDamaged(
+                f"The {self.directory_name} cannot be opened: {error}", hint="Rebuild it", path=self._directory
+            ) from error
+        if self._watermark_now().ledger_id != self._ledger_id:
+            self._clear()
+
+    @property
+    def applied_frame(self) -> int:
+        """The last frame that is in."""
+        return self._watermark_now().frame
+
+    @property
+    def applied_seq(self) -> int:
+        """The last entry of that frame or of those before it."""
+        return self._watermark_now().seq
+
+    def catch_up(self, progress: Progress | None = None) -> None:
+        """Take in what the journal holds by now. Raises JournalDamaged."""
+        base.catch_up(self, self._shard, progress)
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Make the projection anew from the whole journal."""
+        self._clear()
+        self.catch_up(progress)
+
+    @abstractmethod
+    def replay(self, reader: JournalReader) -> bool:
+        """Take in some frames behind the watermark in one ``lmdb_txn``. Return whether ``reader`` may have more."""
+
+    def _watermark_now(self) -> FileWatermark:
+        with self._env.begin() as txn:
+            return self._watermark(txn)
+
+    def _watermark(self, txn: lmdb.Transaction) -> FileWatermark:
+        data = txn.get(_WATERMARK_KEY, db=self._meta)
+        return msgspec.msgpack.decode(data, type=FileWatermark) if data else FileWatermark(self._ledger_id)
+
+    def _put_watermark(self, txn: lmdb.Transaction, frame: int, seq: int) -> None:
+        watermark = FileWatermark(self._ledger_id, frame, seq)
+        txn.put(_WATERMARK_KEY, msgspec.msgpack.encode(watermark), db=self._meta)
+
+    def _clear(self) -> None:
+        with self._env.begin(write=True) as txn:
+            for table in self._tables.values():
+                txn.drop(table, delete=False)
+            self._put_watermark(txn, 0, 0)
+
+
+def rebuild_projection(kind: type[LmdbProjection], shard_directory: Path | str, progress: Progress | None = None) -> None:
+    """Make a projection anew from the whole journal. A file that cannot be opened is deleted first.
+
+    Raises LedgerNotFound, JournalDamaged, and LedgerLocked where an engine runs on a file that cannot be opened.
+    """
+    try:
+        projection = kind(shard_directory)
+    except ProjectionDamaged:
+        with Ownership.take(Path(shard_directory)):
+            for name in ("data.mdb", "lock.mdb"):
+                (Path(shard_directory) / kind.directory_name / name).unlink(missing_ok=True)
+        projection = kind(shard_directory)
+    projection.rebuild(progress)
+
+
+_environments: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.WeakValueDictionary()
+
+
+def _environment(directory: Path, databases: int) -> lmdb.Environment:
+    """Return this process' environment in ``directory``: LMDB allows no second one."""
+    path = directory.resolve()
+    environment = _environments.get(path)
+    if environment is None:
+        environment = _environments[path] = lmdb.open(str(path), max_dbs=databases, map_size=_MAP_BYTES)
+    return environment
