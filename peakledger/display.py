@@ -5,6 +5,7 @@ integers in fen, times are milliseconds since 1970 in UTC, dates are YYYY-MM-DD.
 instead.
 """
 
+import csv
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,6 +47,14 @@ def show(
         console.print(_table([{key: value for key, value in item.items() if key not in hide} for item in items]))
     elif empty:
         console.print(empty)
+
+
+def print_csv(items: Sequence[Item]) -> None:
+    """Print ``items`` as CSV with the keys as header: the values of the JSON document, and nothing for null."""
+    if items:
+        writer = csv.DictWriter(sys.stdout, items[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(items)
 
 
 def _table(items: Sequence[Item]) -> Table:

@@ -2,11 +2,12 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from peakledger import cli
-from tests.test_cli import Ended
+from tests.test_cli import Ended, in_a_process
 from tests.test_outlets import HEADER, ROW
 
 
@@ -74,6 +75,41 @@ def test_an_outlet_is_shown_by_its_number_whatever_zeros_it_is_written_with(peak
 
 def test_an_outlet_that_is_not_there_ends_with_status_6_and_no_number_with_2(peakledger):
     assert [peakledger("show", number).status for number in ("99", "none")] == [6, 2]
+
+
+@pytest.fixture
+def paid(peakledger, tmp_path, monkeypatch):
+    """The payments of the documentation's example, in a ledger of the empty directory."""
+    for key, value in {"STREAM": "stream", "CLOSE_AFTER_DAYS": "36500", "FUTURE_DAYS": "366"}.items():
+        monkeypatch.setenv(f"PEAKLEDGER_{key}", value)
+    payments = Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl"
+
+    def publish(encoding: str) -> None:
+        for command in (["topics", "create"], ["publish", str(payments), "--encoding", encoding], ["run", "--stop-at-end"]):
+            assert in_a_process(*command, cwd=tmp_path).status == 0
+
+    return publish
+
+
+@pytest.mark.parametrize("encoding", ["packed", "json", "msgpack"])
+def test_totals_are_those_of_the_payments_and_reversals_that_were_published(peakledger, paid, encoding):
+    paid(encoding)
+    found = {item["outlet"]: (item["payments"], item["net_fen"]) for item in peakledger("totals", "--json").items}
+    assert found == {"57600003": (2, 20815), "57600117": (1, 7755), "57600118": (1, 15200)}
+    assert peakledger("totals", "--format", "json").items == peakledger("totals", "--json").items
+    assert peakledger("totals", "--by", "day", "--business-date", "2026-07-24", "--format", "csv").out == (
+        "day,payments,payments_fen,reversals,reversals_fen,net_fen\n2026-07-24,1,7755,1,9640,-1885\n"
+    )
+
+
+def test_totals_of_days_without_payments_are_none(peakledger, paid):
+    paid("packed")
+    assert "Nothing was paid" in peakledger("totals", "--business-date", "..2026-07-22").out
+    assert peakledger("totals", "--business-date", "2026-07-24..2026-07-23").status == 2
+
+
+def test_without_a_ledger_there_are_no_totals(peakledger):
+    assert peakledger("totals").status == 6
 
 
 def test_a_day_that_is_none_is_an_error_of_usage(peakledger):

@@ -1,32 +1,30 @@
 """``peakledger outlets``: the registry of outlets, and what was paid at them."""
 
+from collections.abc import Collection
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ledger.channels import BUILT_IN_CHANNELS
 from ledger.errors import NotFound
-from ledger.event_fields import NO_DATE, OUTLET_LIMIT, format_date, parse_date, parse_outlet
+from ledger.event_fields import OUTLET_LIMIT, parse_outlet
 from ledger.outlets import Outlet, OutletKind, OutletRegistry, check_registry, read_registry
+from ledger.projections.outlet_totals import GroupBy, OutletSum, outlet_sums
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, examples
-from peakledger.display import console, show
+from peakledger.commands.payment_circle import circle
+from peakledger.commands.ranges import parse_day, parse_range
+from peakledger.display import console, print_csv, show
 
 app = typer.Typer(no_args_is_help=True, help="Keep the registry of outlets, and add up what was paid at them.")
 
+_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
+
 RegistryFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of outlets, as docs/outlets.md describes it")]
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the outlet, as payments name it")]
-
-
-def day_of(text: str | None) -> date | None:
-    """Return the day that a flag names; other text is an error of usage."""
-    if text is None:
-        return None
-    days = parse_date(text)
-    if days == NO_DATE:
-        raise typer.BadParameter(f"{text!r} is not a date, YYYY-MM-DD")
-    return format_date(days)
 
 
 @app.command("load", epilog=examples("peakledger outlets load outlets.csv", "peakledger outlets load outlets.csv --json"))
@@ -65,16 +63,14 @@ def list_outlets(
     county: Annotated[str | None, typer.Option("--county", help="Only outlets of this county")] = None,
     kind: Annotated[OutletKind | None, typer.Option("--kind", help="Only outlets of this kind")] = None,
     agency: Annotated[str | None, typer.Option("--agency", help="Only outlets of this agency")] = None,
-    open_on: Annotated[
-        str | None, typer.Option("--open-on", metavar="DATE", help="Only outlets that are open on this day", callback=day_of)
-    ] = None,
+    open_on: Annotated[str | None, typer.Option("--open-on", metavar="DATE", help="Only outlets open on this day")] = None,
     data: Data = None,
     config_file: Config = None,
     as_json: Json = False,
 ) -> None:
     """List outlets by number."""
     settings = config.load({"data": data}, config=config_file)
-    day: Any = open_on  # the callback made a date of it
+    day = parse_day(open_on) if open_on else None
     found = [
         outlet
         for outlet in OutletRegistry.load(settings.data)
@@ -105,6 +101,61 @@ def show_outlet(number: Number, data: Data = None, config_file: Config = None, a
         console.print("-" if value is None else str(value), markup=False)
 
 
+class Format(StrEnum):
+    """What totals are printed as."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+@app.command(
+    "totals",
+    epilog=examples(
+        "peakledger outlets totals --business-date 2026-07-23",
+        "peakledger outlets totals --by county --by channel --business-date 2026-07-01..2026-07-31 --format csv",
+    ),
+)
+def show_totals(
+    *,
+    by: Annotated[list[GroupBy] | None, typer.Option("--by", help="What to add up by; may be repeated (default: outlet)")] = None,
+    business_date: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only these business dates")] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print them")] = Format.table,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Add up what was paid and reversed at outlets. Works while an engine runs and while none does.
+
+    A reversal counts on its own business date, for the outlet and the channel of the payment that it takes back.
+    """
+    settings = config.load({"data": data}, config=config_file)
+    first, last = parse_range(business_date, parse_day, (date.min, date.max))
+    groups = by or [GroupBy.outlet]
+    items = [_sum_item(found, groups) for found in outlet_sums(settings.data, groups, first=first, last=last)]
+    if output is Format.csv:
+        print_csv(items)
+    else:
+        show("outlet_totals", items, as_json=as_json or output is Format.json, empty="Nothing was paid on these days.")
+
+
+def _sum_item(found: OutletSum, groups: Collection[GroupBy]) -> dict[str, Any]:
+    channel = _CHANNELS.get(found.channel or 0)
+    keys: dict[GroupBy, Any] = {
+        GroupBy.day: found.day,
+        GroupBy.county: found.county,
+        GroupBy.outlet: str(found.outlet) if found.outlet else None,
+        GroupBy.channel: channel.name if channel else found.channel,
+    }
+    return {group.value: value for group, value in keys.items() if group in groups} | {
+        "payments": found.payments,
+        "payments_fen": found.payments_fen,
+        "reversals": found.reversals,
+        "reversals_fen": found.reversals_fen,
+        "net_fen": found.payments_fen - found.reversals_fen,
+    }
+
+
 def _item(outlet: Outlet) -> dict[str, Any]:
     return {
         "outlet": str(outlet.number),
@@ -117,3 +168,12 @@ def _item(outlet: Outlet) -> dict[str, Any]:
         "open_since": outlet.open_since,
         "closed_since": outlet.closed_since,
     }
+
+
+app.command(
+    "circle",
+    epilog=examples(
+        "peakledger outlets circle households.csv",
+        "peakledger outlets circle households.csv --kind newsstand --kind village_post --metres 500 --geojson map.geojson",
+    ),
+)(circle)

@@ -25,7 +25,8 @@ from streams.feeding import FeedRules
 from streams.followers import PublishingFollower
 from streams.journal_publisher import JournalPublisher
 from streams.outcomes import OutcomeLevel, OutcomePublisher
-from streams.shard import ShardSettings
+from streams.outlet_totals import follow_outlet_totals
+from streams.shard import Follower, ShardSettings
 from streams.shards import EmbeddedShards, KafkaShards, ShardRunner
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
 
@@ -114,8 +115,8 @@ def _sink(settings: config.Settings, topic: str) -> BatchSink:
     return KafkaSink(topic, settings.bootstrap_servers, **security_of(settings))
 
 
-def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list[PublishingFollower]:
-    """Return the publishers of what the settings name a topic for."""
+def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list[Follower]:
+    """Return the totals of outlets, and the publishers of what the settings name a topic for."""
     level = OutcomeLevel(settings.outcomes)
     outcomes_topic = settings.outcomes_topic if level is not OutcomeLevel.none else ""
     wanted: list[tuple[str, Callable[..., JournalPublisher]]] = [
@@ -123,7 +124,8 @@ def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list
         (settings.entries_topic, partial(EntryPublisher, channels=channels)),
         (settings.balances_topic, BalancePublisher),
     ]
-    return [PublishingFollower(partial(_sink, settings, topic), publisher) for topic, publisher in wanted if topic]
+    publishers = [PublishingFollower(partial(_sink, settings, topic), publisher) for topic, publisher in wanted if topic]
+    return [follow_outlet_totals, *publishers]
 
 
 def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettings:
