@@ -1,7 +1,7 @@
 """The past of one shard: balances and statements of accounts as of an entry, a ledger time or a value date."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from ledger.projections.trial_balance import TrialBalance, of_totals
 from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, Sums, days_of, newest_page, oldest_page
 
 _STEP_BYTES = 64 << 20
+_ENTRIES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,14 @@ class History:
         if oldest_first:
             return oldest_page(self._entries, slot, head, cursor, limit, wanted)
         return newest_page(self._entries, slot, cursor.position if cursor else head, limit, wanted)
+
+    def entries(self, account: str | int) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield all entries of an account, newest first, many at a time: seq and 96 bytes. Raises ``JournalDamaged``."""
+        slot, head = self._head(account)
+        if slot is not None:
+            walk = EVERYTHING.walk(self._entries, slot, head)
+            while page := walk.newest(_ENTRIES_AT_ONCE):
+                yield [(seq, entry) for seq, entry, _, _ in page]
 
     def _head(self, account: str | int) -> tuple[int | None, Position]:
         """Return the slot of an account and how it is now."""

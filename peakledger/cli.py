@@ -17,6 +17,7 @@ from peakledger.commands import (
     proof,
     publish,
     quarantine,
+    reconcile,
     run,
     schema,
     statement,
@@ -67,6 +68,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
     "demo": (demo, ("peakledger demo", "peakledger demo --directory demo-data --events 1000000")),
     "status": (status.status, ("peakledger status", "watch peakledger status")),
+    "reconcile": (
+        reconcile.reconcile_file,
+        ("peakledger reconcile alipay 2026-07-23 alipay-20260723.csv --differences differences.csv",),
+    ),
     "verify": (verify.verify, ("peakledger verify", "peakledger verify --data peakledger-data --json")),
     "rebuild": (verify.rebuild, ("peakledger rebuild --data peakledger-data",)),
 }

@@ -1,0 +1,92 @@
+"""``peakledger reconcile``: a channel's own file of a business date, held against the journal."""
+
+import csv
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ledger.channels import Channel, load_channels
+from ledger.event_fields import format_serial
+from ledger.history import shard_histories
+from ledger.reconciliation import Finding, Verdict, add_up, read_bookings, reconcile
+from peakledger import config
+from peakledger.channel_file import read_channel_file
+from peakledger.commands.options import ChannelProfiles, Config, Data, Json, find_channel
+from peakledger.commands.ranges import parse_day
+from peakledger.display import console, show
+from peakledger.exit_codes import ExitCode
+
+_COLUMNS = (
+    "verdict",
+    "serial",
+    "household_there",
+    "household_here",
+    "amount_there_fen",
+    "amount_here_fen",
+    "line",
+    "seq",
+    "booked_date",
+)
+
+
+def reconcile_file(
+    *,
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Name or code of the channel")],
+    business_date: Annotated[str, typer.Argument(metavar="DATE", help="Business date of the file")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of the channel, as docs/reconciliation.md describes it")],
+    differences: Annotated[
+        Path | None, typer.Option("--differences", metavar="FILE", help="Write each difference to a CSV file")
+    ] = None,
+    days_around: Annotated[
+        int, typer.Option("--days-around", min=0, max=366, help="Look so many days before and behind for what is not booked")
+    ] = 3,
+    channel_profiles: ChannelProfiles = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a channel's file of a business date against the journal, line by line.
+
+    A file whose totals are wrong is refused as a whole. Ends with status 9 where anything differs.
+    """
+    settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
+    source, day = find_channel(channel, load_channels(settings.channel_profiles)), parse_day(business_date)
+    bookings = partial(read_bookings, shard_histories(settings.data).values(), source.code)
+    lines = read_channel_file(file, source.serial_form)
+    sums, found = add_up(reconcile(lines, day, bookings, days_around=days_around))
+    if differences:
+        _write(differences, source, found)
+    show("reconciliation", [_item(verdict, *sums[verdict]) for verdict in sums], as_json=as_json)
+    if found:
+        raise typer.Exit(ExitCode.differs)
+    if not as_json:
+        console.print("Both sides agree.")
+
+
+def _item(verdict: Verdict, payments: int, there_fen: int, here_fen: int) -> dict[str, Any]:
+    return {"verdict": verdict.value, "payments": payments, "amount_there_fen": there_fen, "amount_here_fen": here_fen}
+
+
+def _write(path: Path, channel: Channel, differences: Iterable[Finding]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(_row(channel, found) for found in differences)
+
+
+def _row(channel: Channel, found: Finding) -> list[object]:
+    there, here = found.there, found.here
+    return [
+        found.verdict.value,
+        format_serial(found.serial, channel.serial_form),
+        there.household if there else "",
+        here.household if here else "",
+        there.amount_fen if there else "",
+        here.amount_fen if here else "",
+        there.line if there else "",
+        here.seq if here else "",
+        found.booked_date or "",
+    ]
