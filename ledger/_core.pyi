@@ -75,7 +75,7 @@ class EventDecoder:
 # --- digests, segments, frame_ring, journal, journal_reader, entry_reader, account_walk, past_accounts ------------------
 
 _Sums = tuple[int, int, int, int]
-_WalkLine = tuple[int, bytes, _Sums, _Sums]
+_WalkLine = tuple[int, int, int, int, int, int, int, int, bytes, int, _Sums, _Sums]
 
 def checksum_sha256(data: bytes) -> bytes: ...
 def checksum_sha256_portable(data: bytes) -> bytes: ...

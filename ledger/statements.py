@@ -8,10 +8,10 @@ page begins at the nearest mark, and leaves marks in between.
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger._core import AccountWalk, EntryReader
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, EntryKind
+from ledger.layouts import NO_SLOT, EntryKind
 
 _EPOCH = date(1970, 1, 1)
 _LAST_DATE = _EPOCH + timedelta(days=0xFFFF)
@@ -128,7 +128,7 @@ def newest_page(entries: EntryReader, slot: int, position: Position, limit: int,
     Raises ``JournalDamaged`` where an entry is missing or belongs to other accounts.
     """
     walk = wanted.walk(entries, slot, position)
-    lines = [_line(slot, *line) for line in walk.newest(limit)]
+    lines = [_line(walked) for walked in walk.newest(limit)]
     has_more = len(lines) == limit and walk.seq > 0 and walk.seq >= wanted.seqs[0]
     return Page(lines, Cursor(False, Position(walk.seq, Sums(*walk.sums))) if has_more else None, has_more)
 
@@ -149,7 +149,7 @@ def oldest_page(
             break
         walk = wanted.walk(entries, slot, start)
         found = walk.oldest(limit - len(lines), *position or (0, None))
-        lines += [_line(slot, *line) for line in found]
+        lines += [_line(walked) for walked in found]
         is_full = len(lines) == limit
         position = Position(lines[-1].seq, lines[-1].sums) if is_full else Position(start.seq, Sums(*walk.start_sums))
         marks = [seq for seq in (*walk.mark_seqs, start.seq, *marks) if position.seq < seq < head.seq]
@@ -162,23 +162,22 @@ def days_of(day: date) -> int:
     return min(max(0, (day - _EPOCH).days), 0xFFFF)
 
 
-def _line(slot: int, seq: int, packed: bytes, behind: tuple[int, ...], before: tuple[int, ...]) -> StatementLine:
-    entry = JOURNAL_ENTRY.unpack(packed)
-    counter_slot = entry["credit_slot"] if entry["debit_slot"] == slot else entry["debit_slot"]
+def _line(walked: tuple[Any, ...]) -> StatementLine:
+    seq, time_ms, business_date, value_date, kind, code, counter_slot, channel, serial, source_offset, behind, before = walked
     debits_pending, debit_fen, credits_pending, credit_fen = (new - old for new, old in zip(behind, before, strict=True))
     return StatementLine(
         seq=seq,
-        ledger_time_ms=entry["ledger_time_ms"],
-        business_date=_EPOCH + timedelta(days=entry["business_date"]),
-        value_date=_EPOCH + timedelta(days=entry["value_date"]),
-        kind=EntryKind(entry["kind"]),
-        code=entry["code"],
+        ledger_time_ms=time_ms,
+        business_date=_EPOCH + timedelta(days=business_date),
+        value_date=_EPOCH + timedelta(days=value_date),
+        kind=EntryKind(kind),
+        code=code,
         debit_fen=debit_fen,
         credit_fen=credit_fen,
         pending_fen=debits_pending + credits_pending,
         sums=Sums(*behind),
         counter_slot=None if counter_slot == NO_SLOT else counter_slot,
-        channel=entry["channel"],
-        serial=entry["serial"],
-        source_offset=entry["source_offset"],
+        channel=channel,
+        serial=serial,
+        source_offset=source_offset,
     )

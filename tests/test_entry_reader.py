@@ -57,6 +57,39 @@ def test_an_index_tells_the_place_of_every_frame(folder):
     assert places[0]["byte_offset"] == 4096
 
 
+def test_the_last_segment_has_an_index_of_the_frames_up_to_what_was_asked_for(tmp_path):
+    journal = open_small(tmp_path, segment_bytes=1 << 20)
+    write_frames(journal, ENTRIES[: 3000 * 96], [10] * 300)
+    folder = tmp_path / "journal"
+    first = EntryReader(folder)
+    assert first.read_entry(2005) == entry(2005)
+    header = INDEX_HEADER.unpack((folder / "0000000001.index").read_bytes())
+    assert (header["frame_count"], header["segment_end"]) == (201, 0)
+    second = EntryReader(folder)
+    assert [second.read_entry(seq) for seq in (2005, 5, 2500, 3000)] == [entry(seq) for seq in (2005, 5, 2500, 3000)]
+    assert second.bytes_read < first.bytes_read
+    assert INDEX_HEADER.unpack((folder / "0000000001.index").read_bytes())["frame_count"] == 300
+    journal.close()
+
+
+def test_the_index_of_a_segment_that_was_the_last_is_made_anew_when_it_is_complete(tmp_path):
+    journal = open_small(tmp_path)
+    write_frames(journal, ENTRIES[: 1000 * 96], [10] * 100)
+    assert EntryReader(tmp_path / "journal").read_entry(900) == entry(900)
+    write_frames(journal, ENTRIES[1000 * 96 : 6000 * 96], [], first_seq=1001)
+    journal.close()
+    assert all(EntryReader(tmp_path / "journal").read_entry(seq) == entry(seq) for seq in (1, 999, 1500, 2500))
+    assert INDEX_HEADER.unpack((tmp_path / "journal" / "0000000001.index").read_bytes())["segment_end"] > 0
+
+
+def test_asking_for_what_is_not_there_yet_writes_no_index(tmp_path):
+    journal = open_small(tmp_path, segment_bytes=1 << 20)
+    write_frames(journal, ENTRIES[: 1000 * 96], [10] * 100)
+    assert EntryReader(tmp_path / "journal").read_entry(1001) is None
+    assert not list((tmp_path / "journal").glob("*.index"))
+    journal.close()
+
+
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "gone"])
 def test_an_index_that_does_not_fit_is_made_anew(folder, damage):
     index_segment(folder, 1)

@@ -9,7 +9,7 @@ from ledger._core import EntryReader
 from ledger.errors import ConfigurationError, JournalDamaged
 from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, StatementLine, Sums, newest_page, oldest_page
-from tests.journals import ACCOUNTS, ledger_entries, make_journal
+from tests.journals import ACCOUNTS, ledger_entries, make_journal, segments
 
 ENTRIES = ledger_entries(3000)
 FIELDS = list(JOURNAL_ENTRY.unpack_all(ENTRIES))
@@ -170,9 +170,21 @@ def test_a_head_that_does_not_fit_the_journal_is_damage(reader, slot, seq):
         oldest_page(reader, slot, Position(seq, Sums()), Cursor(True, Position(5, Sums())), 1)
 
 
-def test_a_link_to_a_later_entry_is_damage(tmp_path):
-    wrong = JOURNAL_ENTRY.pack(**FIELDS[2999] | {"debit_previous_seq": 3000, "credit_previous_seq": 3000})
-    reader = EntryReader(make_journal(tmp_path, ENTRIES[:-96] + wrong, [100] * 10))
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"debit_previous_seq": 3000, "credit_previous_seq": 3000}, "does not name the entry before it"),
+        ({"kind": 99}, "no known kind"),
+        ({"debit_slot": 500, "credit_slot": 501}, "an entry of other accounts"),
+    ],
+)
+def test_an_entry_that_cannot_be_the_accounts_is_damage_and_its_place_is_told(tmp_path, wrong, says):
+    last = JOURNAL_ENTRY.pack(**FIELDS[2999] | wrong)
+    reader = EntryReader(make_journal(tmp_path, ENTRIES[:-96] + last, [100] * 10))
     slot = FIELDS[2999]["debit_slot"]
-    with pytest.raises(JournalDamaged, match="does not name the entry before it"):
+    with pytest.raises(JournalDamaged, match=says) as raised:
         newest_page(reader, slot, head_of(slot), 2)
+    numbers = raised.value.numbers
+    segment = segments(tmp_path / "journal")[numbers["segment"] - 1]
+    assert numbers["seq"] == 3000
+    assert segment.read_bytes()[numbers["byte_offset"] :][:96] == last

@@ -55,17 +55,21 @@ cdef tuple sums_tuple(const account_sums *sums):
     return sums.debits_pending, sums.debits_posted, sums.credits_pending, sums.credits_posted
 
 
-cdef tuple line_tuple(const walk_line *line):
+cdef tuple line_tuple(const walk_line *line, uint32_t slot):
+    cdef const journal_entry *entry = &line.entry
     return (
-        line.seq, (<const uint8_t *>&line.entry)[:sizeof(journal_entry)], sums_tuple(&line.behind), sums_tuple(&line.before))
+        line.seq, entry.ledger_time_ms, entry.business_date, entry.value_date, entry.kind, entry.code,
+        entry.credit_slot if entry.debit_slot == slot else entry.debit_slot, entry.channel,
+        (<const uint8_t *>&entry.serial[0])[:16], entry.source_offset, sums_tuple(&line.behind), sums_tuple(&line.before))
 
 
 cdef class AccountWalk:
     """Goes from the entry ``seq`` of the account in ``slot`` back to its opening. ``sums`` are the account's just behind ``seq``:
     debits pending and posted, credits pending and posted, in fen.
 
-    The keywords choose which entries count; ``-1`` is any. A line is a tuple of seq, the 96 bytes of the entry, and the sums
-    behind and before it. Reads each entry that it passes once, by itself. Raises ``JournalDamaged`` where a link leads astray.
+    The keywords choose which entries count; ``-1`` is any. A line is a tuple of seq, ledger time, business and value date, kind,
+    code, slot of the other account, channel, serial, source offset, and the sums behind and before it. Each entry on the way is
+    read once, by itself. Raises ``JournalDamaged`` where a link leads astray.
     """
 
     def __init__(
@@ -91,6 +95,8 @@ cdef class AccountWalk:
             return self.entries.damaged_entry(DAMAGE_ENTRY_MISSING, self.next_seq, self.slot, 0)
         if found != READ_OK:
             return found
+        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_RELEASE:
+            return self.entries.damaged_entry(DAMAGE_ENTRY_KIND, self.next_seq, ENTRY_KIND_RELEASE, entry.kind)
         is_debit[0] = entry.debit_slot == self.slot
         if not is_debit[0] and entry.credit_slot != self.slot:
             return self.entries.damaged_entry(DAMAGE_OTHER_ACCOUNT, self.next_seq, self.slot, entry.debit_slot)
@@ -178,7 +184,7 @@ cdef class AccountWalk:
         self.make_room(limit)
         self.keeps_bounds = True
         self.walk(0)
-        return [line_tuple(&self.lines[place]) for place in range(self.found)]
+        return [line_tuple(&self.lines[place], self.slot) for place in range(self.found)]
 
     def oldest(self, size_t limit, uint64_t after_seq, known=None) -> list:
         """Go back to ``after_seq``; return the oldest lines above it, at most ``limit``, oldest first.
@@ -201,7 +207,7 @@ cdef class AccountWalk:
             line = &self.lines[(self.found - 1 - place) % limit]
             line.behind = sums_plus(line.behind, shift)
             line.before = sums_plus(line.before, shift)
-            lines.append(line_tuple(line))
+            lines.append(line_tuple(line, self.slot))
         return lines
 
     def back_to(self, uint64_t seq) -> None:

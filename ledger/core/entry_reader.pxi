@@ -1,7 +1,12 @@
 # Random access to journal entries by seq. Owns EntryReader and the index files. Uses journal_reader.pxi, segments.pxi.
 #
 # NNNNNNNNNN.index beside a complete segment tells where its frames begin; it is derived, and made anew where it is missing or
-# does not fit. The places in the last segment are found by walking its frame headers, as far as they are asked for.
+# does not fit. The places in the last segment are found by walking its frame headers, as far as they are asked for; its index
+# tells of the first of them only, and whoever walks far behind these writes a longer one.
+
+cdef enum:
+    PLACES_A_SAVE = 16  # frames to walk in the last segment, or a part of those known, before its index is written again
+
 
 cdef void index_path(char *path, const char *folder, uint64_t number) noexcept nogil:
     snprintf(path, MAX_PATH_BYTES, b"%s/%010llu.index", folder, <unsigned long long>number)
@@ -32,7 +37,8 @@ cdef void places_clear(segment_places *segment) noexcept nogil:
 
 
 cdef bint places_map(const char *folder, segment_places *segment, const segment_header *header) noexcept nogil:
-    # Uses the segment's index file. False: there is none that fits; nothing is changed then.
+    # Uses the segment's index file. False: there is none that fits; nothing is changed then. An index of the last segment says no
+    # end (0), and fits as long as no next segment says one: what a writer that was taken over wrote does not count.
     cdef char path[MAX_PATH_BYTES]
     cdef const index_header *index
     cdef int64_t file_bytes
@@ -66,6 +72,19 @@ cdef bint places_map(const char *folder, segment_places *segment, const segment_
     segment.places = <frame_place *>(mapping + sizeof(index_header))
     segment.count = index.frame_count
     return True
+
+
+cdef int places_load(const char *folder, segment_places *segment, const segment_header *header) noexcept nogil:
+    # Begins with what the index of the last segment tells, in memory that can grow. Returns 0 or ENOMEM.
+    cdef segment_places mapped = segment[0]
+    if not places_map(folder, &mapped, header):
+        return 0
+    segment.places = <frame_place *>malloc(mapped.count * sizeof(frame_place) + 1)
+    if segment.places != NULL:
+        memcpy(segment.places, mapped.places, mapped.count * sizeof(frame_place))
+        segment.count = segment.capacity = segment.saved_count = mapped.count
+    places_clear(&mapped)
+    return 0 if segment.places != NULL else ENOMEM
 
 
 cdef int places_save(const char *folder, const segment_places *segment, const segment_header *header) noexcept nogil:
@@ -166,6 +185,8 @@ cdef class EntryReader:
             segment.is_complete = True
             return READ_OK
         self.frames.segment_end = segment.end
+        if segment.count == 0 and segment.end == 0 and places_load(self.folder_path(), segment, &self.frames.segment) != 0:
+            return self.frames.failed(ENOMEM)
         if segment.count:  # go on behind what is known
             segment.count -= 1
             self.frames.next_byte_offset = segment.places[segment.count].byte_offset
@@ -185,7 +206,12 @@ cdef class EntryReader:
             return self.frames.damaged_at(DAMAGE_FRAME_MAGIC, FRAME_MAGIC, 0)
         if segment.end:
             segment.is_complete = True
+        # Of the last segment only frames up to the one that was asked for, whose entries are known to be durable.
+        if segment.end or segment.next_seq > seq and segment.count >= segment.saved_count + max(
+            <size_t>PLACES_A_SAVE, segment.count // PLACES_A_SAVE
+        ):
             places_save(self.folder_path(), segment, &self.frames.segment)
+            segment.saved_count = segment.count
         return READ_OK
 
     cdef const char *folder_path(self) noexcept nogil:

@@ -274,6 +274,7 @@ cdef struct segment_places:
     frame_place *places
     size_t count
     size_t capacity
+    size_t saved_count  # of the last segment: places in its index
     void *mapping  # of the index file; NULL: places is on the heap
     size_t mapped_bytes
 
