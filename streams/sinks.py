@@ -66,10 +66,14 @@ class BuiltBatch:
 
 
 class KafkaSink:
-    """A Kafka topic. ``settings`` are AIOKafkaProducer's; those that idempotence rests on are given."""
+    """A Kafka topic. ``settings`` are AIOKafkaProducer's; those that idempotence rests on are given.
 
-    def __init__(self, topic: str, bootstrap_servers: str, **settings: Any) -> None:
+    ``topic_flag`` is the one by which ``peakledger topics create`` makes the topic.
+    """
+
+    def __init__(self, topic: str, bootstrap_servers: str, *, topic_flag: str = "--topic", **settings: Any) -> None:
         self.topic = topic
+        self._topic_flag = topic_flag
         self.partition_count = 0
         self._servers = bootstrap_servers
         self._settings = settings
@@ -87,7 +91,7 @@ class KafkaSink:
         except KafkaError as error:
             await self._producer.stop()
             hint = (
-                f"Create it: peakledger topics create --topic {self.topic}"
+                f"Create it: peakledger topics create {self._topic_flag} {self.topic}"
                 if isinstance(error, UnknownTopicOrPartitionError)
                 else _HINT
             )

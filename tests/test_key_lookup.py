@@ -82,5 +82,5 @@ def test_a_damaged_table_is_named(pair):
         content = bytearray(path.read_bytes())
         content[4096:] = bytes(byte ^ 1 for byte in content[4096:])
         path.write_bytes(content)
-    with pytest.raises(KeyTableDamaged, match="not what was written"):
+    with pytest.raises(KeyTableDamaged, match=r"key table.*\.keys"):
         KeyLookup(pair.shard).find(list(known_keys(pair)))

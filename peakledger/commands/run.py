@@ -109,22 +109,24 @@ def _runner(settings: config.Settings, stop_at_end: bool) -> ShardRunner:
     return KafkaShards(settings.topic, shards, group=settings.group, bootstrap_servers=servers, **security)
 
 
-def _sink(settings: config.Settings, topic: str) -> BatchSink:
+def _sink(settings: config.Settings, topic: str, topic_flag: str) -> BatchSink:
     if settings.stream:
         return EmbeddedSink(topic, settings.stream)
-    return KafkaSink(topic, settings.bootstrap_servers, **security_of(settings))
+    return KafkaSink(topic, settings.bootstrap_servers, topic_flag=topic_flag, **security_of(settings))
 
 
 def _followers(settings: config.Settings, channels: tuple[Channel, ...]) -> list[Follower]:
     """Return the totals of outlets, and the publishers of what the settings name a topic for."""
     level = OutcomeLevel(settings.outcomes)
     outcomes_topic = settings.outcomes_topic if level is not OutcomeLevel.none else ""
-    wanted: list[tuple[str, Callable[..., JournalPublisher]]] = [
-        (outcomes_topic, partial(OutcomePublisher, channels=channels, level=level)),
-        (settings.entries_topic, partial(EntryPublisher, channels=channels)),
-        (settings.balances_topic, BalancePublisher),
+    wanted: list[tuple[str, str, Callable[..., JournalPublisher]]] = [
+        (outcomes_topic, "--outcomes-topic", partial(OutcomePublisher, channels=channels, level=level)),
+        (settings.entries_topic, "--entries-topic", partial(EntryPublisher, channels=channels)),
+        (settings.balances_topic, "--balances-topic", BalancePublisher),
     ]
-    publishers = [PublishingFollower(partial(_sink, settings, topic), publisher) for topic, publisher in wanted if topic]
+    publishers = [
+        PublishingFollower(partial(_sink, settings, topic, flag), publisher) for topic, flag, publisher in wanted if topic
+    ]
     return [follow_outlet_totals, *publishers]
 
 

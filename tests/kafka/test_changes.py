@@ -45,11 +45,12 @@ def end_offset(broker: Broker, topic: str) -> int:
     return end
 
 
-def engine(broker: Broker, topic: str, data: Path, run: int, *flags: str) -> subprocess.Popen[bytes]:
+def engine(broker: Broker, topic: str, data: Path, run: int, *flags: str, stderr: int | None = None) -> subprocess.Popen[bytes]:
     # A group of its own for each run: the broker takes its time to notice that a killed member is gone.
     names = [f"--topic={topic}", f"--entries-topic={topic}.entries", f"--balances-topic={topic}.balances"]
     command = [sys.executable, "-m", "peakledger", "run", f"--data={data}", "--outcomes=none", "--max-ahead-s=0", *names, *flags]
-    return subprocess.Popen([*command, f"--bootstrap-servers={broker.bootstrap_servers}", f"--group={topic}-{run}"])
+    servers = f"--bootstrap-servers={broker.bootstrap_servers}"
+    return subprocess.Popen([*command, servers, f"--group={topic}-{run}"], stderr=stderr)
 
 
 def test_a_reader_ends_with_the_very_entries_and_balances_though_the_engine_is_killed_again_and_again(
@@ -97,3 +98,12 @@ def test_the_topic_of_balances_is_compacted_and_that_of_entries_keeps_everything
     found = {resource.name: future.result(30) for resource, future in admin.describe_configs(resources).items()}
     assert found["told.balances"]["cleanup.policy"].value == "compact"
     assert (found["told.entries"]["cleanup.policy"].value, found["told.entries"]["retention.ms"].value) == ("delete", "-1")
+
+
+def test_a_topic_that_is_not_there_is_named_with_the_flag_that_makes_it_compacted(kafka_broker, new_topic, tmp_path):
+    topic = new_topic()
+    asyncio.run(create_topics(kafka_broker.bootstrap_servers, {f"{topic}.entries": 1}))
+    process = engine(kafka_broker, topic, tmp_path, 0, stderr=subprocess.PIPE)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 8
+    assert f"peakledger topics create --balances-topic {topic}.balances" in errors.decode()
