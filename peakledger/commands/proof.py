@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS
+from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
 from ledger.errors import FileInvalid, NotFound
 from ledger.event_fields import format_serial
 from ledger.event_search import look_up_outcomes, read_outcomes
@@ -75,7 +75,7 @@ def prove_event(
     if seq is None:
         if channel is None or business_date is None or serial is None:
             raise typer.BadParameter("name the event by CHANNEL DATE SERIAL, or by --seq")
-        path, seq = _find(paths, channel, business_date, serial)
+        path, seq = _find(paths, find_channel(channel, load_channels(settings.channel_profiles)), business_date, serial)
     elif len(paths) > 1:
         raise typer.BadParameter("each shard has an entry of that seq; name one with --shard")
     else:
@@ -122,10 +122,10 @@ def _shards(data: str, shard: str | None) -> list[Path]:
     return named
 
 
-def _find(paths: list[Path], channel: str, business_date: datetime, serial: str) -> tuple[Path, int]:
+def _find(paths: list[Path], channel: Channel, business_date: datetime, serial: str) -> tuple[Path, int]:
     """Return the shard and the first entry of the applied event with a key."""
-    known, refused = find_channel(channel), False
-    key = EventKey.of(known, business_date.date(), serial)
+    refused = False
+    key = EventKey.of(channel, business_date.date(), serial)
     for path in paths:
         outcomes = look_up_outcomes(path, key)
         for found in read_outcomes(path, key) if outcomes is None else outcomes:
@@ -133,7 +133,7 @@ def _find(paths: list[Path], channel: str, business_date: datetime, serial: str)
                 return path, found.seq
             refused = True
     raise NotFound(
-        f"No event of {known.name}, {business_date.date()}, {serial} was applied",
+        f"No event of {channel.name}, {business_date.date()}, {serial} was applied",
         hint="It was refused, and so has no entries" if refused else "It was never consumed, or its key could not be decoded",
     )
 
