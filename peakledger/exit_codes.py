@@ -17,8 +17,8 @@ class ExitCode(IntEnum):
     not_found = 6
     refused_lines = 7
     unavailable = 8
-    differs = 9
     proof_invalid = 9
+    differs = 10
 
     @property
     def sentence(self) -> str:
@@ -36,8 +36,8 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.not_found: "no such ledger, account, event or quarantined record",
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
-    ExitCode.differs: "reconcile found that the channel's file and the journal differ",
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
+    ExitCode.differs: "reconcile found that the channel's file and the journal differ",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {

@@ -146,7 +146,7 @@ def test_differences_are_counted_and_written_line_by_line(peakledger, tmp_path):
         "total,3,30461,",
     ]
     ended = peakledger("7", "2026-07-23", str(channel_file(tmp_path, *rows)), "--differences", "found.csv", "--json")
-    assert ended.status == 9
+    assert ended.status == 10
     assert {item["verdict"]: item["payments"] for item in ended.items} == {
         "matched": 0,
         "amount_differs": 2,

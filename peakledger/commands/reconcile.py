@@ -50,7 +50,7 @@ def reconcile_file(
 ) -> None:
     """Hold a channel's file of a business date against the journal, line by line.
 
-    A file whose totals are wrong is refused as a whole. Ends with status 9 where anything differs.
+    A file whose totals are wrong is refused as a whole. Ends with status 10 where anything differs.
     """
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
     source, day = find_channel(channel, load_channels(settings.channel_profiles)), parse_day(business_date)
