@@ -89,7 +89,8 @@ sanitize: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Run unit and pro
 .PHONY: coverage
 coverage: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
 	$(call copy_tree,build/coverage)
-	cd build/coverage && PEAKLEDGER_BUILD=coverage python setup.py --quiet build_ext --inplace
+	touch build/coverage/ledger/core/__init__.py  # Cython looks for the C file of an included part in packages alone
+	cd build/coverage && PEAKLEDGER_BUILD=coverage,debug python setup.py --quiet build_ext --inplace
 	cd build/coverage && coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 	cd build/coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
