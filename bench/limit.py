@@ -1,10 +1,11 @@
 """Builds and runs the C limit program, ``limit.c`` beside this file."""
 
+import atexit
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -30,7 +31,9 @@ def _program() -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         raise ConfigurationError("the limit program needs a C compiler named cc")
-    program = Path(mkdtemp(prefix="peakledger-limit-")) / "limit"
+    place = TemporaryDirectory(prefix="peakledger-limit-")
+    atexit.register(place.cleanup)
+    program = Path(place.name) / "limit"
     source = ROOT / "bench" / "limit.c"
     subprocess.run([compiler, "-O3", "-march=native", "-w", f"-I{ROOT}", "-o", program, source, "-lpthread"], check=True)
     return program
