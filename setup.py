@@ -25,7 +25,12 @@ if "sanitize" in SWITCHES:
     compile_args += sanitize
     link_args += sanitize
 
-parts = [str(path) for folder in ("ledger", "bench") for path in sorted(Path(folder).rglob("*")) if path.suffix in {".h", ".pxi", ".pxd"}]
+parts = [
+    str(path)
+    for folder in ("ledger", "bench")
+    for path in sorted(Path(folder).rglob("*"))
+    if path.suffix in {".h", ".pxi", ".pxd"}
+]
 
 
 def extension(name: str) -> Extension:

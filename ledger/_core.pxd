@@ -137,6 +137,10 @@ cdef enum outcome_code:
     OUTCOME_LEG_FIELD_MALFORMED = 43
     OUTCOME_EVENT_OF_ANOTHER_CHANNEL = 44
     OUTCOME_REVERSAL_WINDOW_CLOSED = 45
+    OUTCOME_TERMINAL_UNKNOWN = 46
+    OUTCOME_PAYER_MALFORMED = 47
+    OUTCOME_PAYEE_MALFORMED = 48
+    OUTCOME_AMOUNT_OUTSIDE_LIMITS = 49
     OUTCOME_RESERVED_FLAG = 104
     OUTCOME_BUSINESS_DATE_IN_FUTURE = 201
     OUTCOME_BUSINESS_DATE_CLOSED = 200
@@ -151,6 +155,7 @@ cdef enum outcome_code:
     OUTCOME_EXISTS_WITH_DIFFERENT_OUTLET = 210
     OUTCOME_EXISTS_WITH_DIFFERENT_PERIOD = 211
     OUTCOME_EXISTS_WITH_DIFFERENT_DUE_DATE = 212
+    OUTCOME_EXISTS_WITH_DIFFERENT_TERMINAL = 215
     OUTCOME_EXISTS_WITH_DIFFERENT_VALUE_DATE = 213
     OUTCOME_EXISTS_WITH_DIFFERENT_LEDGER = 167
     OUTCOME_EXISTS_WITH_DIFFERENT_CODE = 145
@@ -207,13 +212,32 @@ cdef enum:
     DECODE_NO_MEMORY = 0xFFFD   # decode_event_slow could not look at it
     CHANNEL_NAME_BYTES = 32
     CHANNEL_NAME_SLOTS = 1024
+    MAX_TERMINALS = 8           # of a channel
+    UNKNOWN_TERMINAL = 255
     RENDERED_SERIAL_BYTES = 36  # the longest text of a serial
+
+cdef struct posting_rule:       # how the events of one kind of terminal are posted
+    uint64_t payer_least        # the payers are payer_count numbers from here on; a payment by the clearing account names 0
+    uint64_t payer_count
+    uint64_t payer_high         # the upper half of the ids of the accounts that pay; 0: the clearing account pays
+    uint64_t payee_count        # the accounts to top up are numbered from 1; 0: there are none
+    uint64_t payee_high
+    uint32_t timeout_s          # of an instruction
+    bint is_instruction         # payments are held until they are confirmed
+    bint is_float
 
 cdef struct channel_profile:
     uint8_t serial_form         # SERIAL_FORM_*; 0: there is no such channel
     uint32_t publishes          # a bit for each EVENT_TYPE_*
     uint16_t reversal_days      # how many business dates after its original a reversal may come
     bint names_any_event        # post, void and reverse may name events of other channels, at any time
+    uint8_t terminal_count
+    uint8_t plain_terminals     # a bit for each whose payments the clearing account pays at once
+    uint64_t least_fen          # of a payment
+    uint64_t span_fen           # how much more it may be
+    posting_rule rules[MAX_TERMINALS]
+    uint8_t terminal_name_bytes[MAX_TERMINALS]
+    char terminal_names[MAX_TERMINALS][CHANNEL_NAME_BYTES]
     uint8_t name_bytes
     char name[CHANNEL_NAME_BYTES]
     uint64_t name_head          # its first and its last eight bytes

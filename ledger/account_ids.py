@@ -26,6 +26,7 @@ class AccountKind(IntEnum):
     operator = 8
     till = 9
     suspense = 10
+    over_short = 11
 
 
 def account_id(kind: AccountKind, number: str) -> int:
@@ -45,6 +46,11 @@ def household_account(household: str) -> int:
 def clearing_account(channel: int, business_date: date) -> int:
     """Return the account id that collects what a channel owes for one business date."""
     return account_id(AccountKind.clearing, f"{channel:03d}{business_date:%Y%m%d}")
+
+
+def over_short_account(channel: int, business_date: date) -> int:
+    """Return the account id that takes what a channel's cash counts had too much or too little on one business date."""
+    return account_id(AccountKind.over_short, f"{channel:03d}{business_date:%Y%m%d}")
 
 
 def revenue_account(book: int) -> int:

@@ -21,7 +21,21 @@ GREATEST_FEN = 2**63 - 1
 BASIS_POINTS = 10_000
 
 EventTypeName = Literal[
-    "bill", "payment", "open_account", "transfer", "post", "void", "reverse", "freeze", "unfreeze", "close", "clock"
+    "bill",
+    "payment",
+    "open_account",
+    "transfer",
+    "post",
+    "void",
+    "reverse",
+    "freeze",
+    "unfreeze",
+    "close",
+    "clock",
+    "top_up",
+    "open_float",
+    "count_float",
+    "bank_float",
 ]
 FundsModel = Literal["deferred", "two_phase", "stored_value", "prefunded", "float"]
 SettlementCycle = Literal["T+1", "prepaid", "daily_deposit", "cash_collection", "batch", "none"]
@@ -31,6 +45,9 @@ TimeoutS = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Days = Annotated[int, Meta(ge=0, le=0xFFFF)]
 
 WITH_PAYER = frozenset({"stored_value", "prefunded", "float"})
+WITH_BALANCE = frozenset({"stored_value", "prefunded"})
+FLOAT_EVENTS = frozenset({"open_float", "count_float", "bank_float"})
+NUMBERED_KINDS = ("card", "outlet", "agency", "operator", "till")  # what a channel may have accounts of
 
 
 class SerialForm(IntEnum):
@@ -48,14 +65,15 @@ class Numbered(msgspec.Struct, frozen=True):
     digits: int
 
 
-_PATTERN = re.compile(rf"({'|'.join(AccountKind.__members__)}):\{{(payer|payee):([0-9]{{1,2}})\}}")
+_PATTERN = re.compile(rf"({'|'.join(NUMBERED_KINDS)}):\{{(payer|payee):([0-9]{{1,2}})\}}")
 
 
 def numbered_accounts(pattern: str, field: str) -> Numbered:
     """Return what a pattern like ``card:{payer:16}`` stands for. Raises ValueError where it is none, or names another field."""
     match = _PATTERN.fullmatch(pattern)
     if match is None or match[2] != field or not 1 <= int(match[3]) <= MAX_PAYER_DIGITS:
-        raise ValueError(f"must be like card:{{{field}:16}}, with 1 to {MAX_PAYER_DIGITS} digits, not {pattern!r}")
+        kinds = ", ".join(NUMBERED_KINDS)
+        raise ValueError(f"must be like card:{{{field}:16}}, of {kinds}, with 1 to {MAX_PAYER_DIGITS} digits, not {pattern!r}")
     return Numbered(AccountKind[match[1]], int(match[3]))
 
 
@@ -94,11 +112,15 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PostingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How the payments of one kind of terminal are posted. ``payer`` None: the clearing account of the business date pays."""
+    """How the events of one kind of terminal are posted. ``payer`` None: the clearing account of the business date pays.
+
+    ``payee``: the accounts that a top-up credits.
+    """
 
     terminal: str
     funds: FundsModel
     payer: Numbered | None
+    payee: Numbered | None
     timeout_s: int
     settlement: SettlementCycle
 
@@ -117,6 +139,7 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     scope: Literal["own", "all"] = "own"
     funds: FundsModel = "deferred"
     account: str = ""
+    top_up: str = ""
     instruction_timeout_s: TimeoutS = 0
     settlement: SettlementCycle = "T+1"
     reversal_days: Days = 0
@@ -139,10 +162,13 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         funds = terminal.funds or self.funds
         pattern = self.account if terminal.account is None else terminal.account
         own_timeout_s = terminal.instruction_timeout_s
+        payer = numbered_accounts(pattern, "payer") if funds in WITH_PAYER else None
+        topped_up = payer if funds in WITH_BALANCE else None
         return PostingRule(
             terminal=terminal.name,
             funds=funds,
-            payer=numbered_accounts(pattern, "payer") if funds in WITH_PAYER else None,
+            payer=payer,
+            payee=numbered_accounts(self.top_up, "payee") if self.top_up else topped_up,
             timeout_s=self.instruction_timeout_s if own_timeout_s is None else own_timeout_s,
             settlement=terminal.settlement or self.settlement,
         )
@@ -159,6 +185,16 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 yield f"terminals[{at}].name", f"{name} names two terminals"
         for place, terminal in self._terminals().items():
             yield from self._problems_of_funds(place, terminal)
+        models = {terminal.funds or self.funds for terminal in self._terminals().values()}
+        if FLOAT_EVENTS & set(self.publishes) and "float" not in models:
+            yield "publishes", "open_float, count_float and bank_float are for channels whose funds are float"
+        if "top_up" in self.publishes and not self.top_up and not WITH_BALANCE & models:
+            yield "publishes", "top_up needs the key top_up, which says what accounts it credits"
+        if self.top_up:
+            try:
+                numbered_accounts(self.top_up, "payee")
+            except ValueError as error:
+                yield "top_up", str(error)
 
     def _terminals(self) -> dict[str, Terminal]:
         """Return the kinds of terminals by their place in the profile; the only one of a profile without any stands nowhere."""

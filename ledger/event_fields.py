@@ -99,6 +99,11 @@ def parse_outlet(text: str) -> int:
     return (int(text) or OUTLET_LIMIT) if _OUTLET.fullmatch(text) else OUTLET_LIMIT
 
 
+def parse_number_or_none(text: str | None) -> int:
+    """Return the number of an outlet, payer or payee as ``parse_outlet`` does; 0 where there is no text."""
+    return NO_OUTLET if text is None else parse_outlet(text)
+
+
 def parse_serial(text: str, form: SerialForm) -> bytes:
     """Return the 16 bytes of a serial; ``NO_SERIAL`` where the text has another form, or is all zeros."""
     if not _SERIALS[form].fullmatch(text):

@@ -31,6 +31,24 @@ ValueDate = Annotated[date, Meta(description="The day from which the amount coun
 Outlet = Annotated[
     str, Meta(pattern="^[0-9]{1,18}$", description="The number of the outlet that took the payment; leading zeros do not count.")
 ]
+Payer = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9]{1,18}$",
+        description="The number of the card, agency, till or machine that pays, where the channel has such; leading zeros do not "
+        "count.",
+    ),
+]
+Payee = Annotated[
+    str, Meta(pattern="^[0-9]{1,18}$", description="The number of the card or deposit to top up; leading zeros do not count.")
+]
+TerminalName = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=32, description="The kind of terminal. The first of the channel's profile where it is left out."
+    ),
+]
+Counted = Annotated[int, Meta(ge=0, le=2**63 - 1, description="The cash that was counted, in fen.")]
 Period = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="The month that is billed.")]
 DueDate = Annotated[date, Meta(description="The day by which the bill is to be paid.")]
 
@@ -54,6 +72,8 @@ class Payment(
     amount_fen: AmountFen
     value_date: ValueDate | None = None
     outlet: Outlet | None = None
+    payer: Payer | None = None
+    terminal: TerminalName | None = None
 
     def __post_init__(self) -> None:
         if self.value_date is None:
@@ -148,7 +168,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
 
 
 class LedgerEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True, tag_field="type"):
-    """What all ledger events have. A value date that is left out becomes the business date."""
+    """What all events but bills and payments have. A value date that is left out becomes the business date."""
 
     channel: ChannelName
     business_date: BusinessDate
@@ -231,7 +251,57 @@ class Clock(LedgerEvent, frozen=True, kw_only=True, tag="clock"):
     """Ledger time moves on to that of the record, and what is due by then expires."""
 
 
-Event: TypeAlias = Bill | Payment | OpenAccount | Transfer | Post | Void | Reverse | Freeze | Unfreeze | Close | Clock
+class TopUp(LedgerEvent, frozen=True, kw_only=True, tag="top_up"):
+    """A card or a deposit is topped up; the first top-up of a card issues it. The household is the one whose shard keeps it."""
+
+    payee: Payee
+    amount_fen: AmountFen
+    payer: Payer | None = None
+    terminal: TerminalName | None = None
+    household: Household | None = None
+
+
+class OpenFloat(LedgerEvent, frozen=True, kw_only=True, tag="open_float"):
+    """Cash is put into a till or machine."""
+
+    payer: Payer
+    amount_fen: AmountFen
+    terminal: TerminalName | None = None
+
+
+class CountFloat(LedgerEvent, frozen=True, kw_only=True, tag="count_float"):
+    """The cash of a till or machine is counted; what is over or short is booked."""
+
+    payer: Payer
+    amount_fen: Counted
+    terminal: TerminalName | None = None
+
+
+class BankFloat(LedgerEvent, frozen=True, kw_only=True, tag="bank_float"):
+    """Cash of a till or machine is on its way to the bank."""
+
+    payer: Payer
+    amount_fen: AmountFen
+    terminal: TerminalName | None = None
+
+
+Event: TypeAlias = (
+    Bill
+    | Payment
+    | OpenAccount
+    | Transfer
+    | Post
+    | Void
+    | Reverse
+    | Freeze
+    | Unfreeze
+    | Close
+    | Clock
+    | TopUp
+    | OpenFloat
+    | CountFloat
+    | BankFloat
+)
 
 # In the order of their numbers as event types, from 1.
 EVENTS: tuple[type[Event], ...] = (
@@ -246,5 +316,9 @@ EVENTS: tuple[type[Event], ...] = (
     Unfreeze,
     Close,
     Clock,
+    TopUp,
+    OpenFloat,
+    CountFloat,
+    BankFloat,
 )
 EVENT_NUMBERS = {str(struct.__struct_config__.tag): number for number, struct in enumerate(EVENTS, 1)}

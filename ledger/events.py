@@ -6,7 +6,7 @@ tests hold the two against each other. docs/events.md describes the fields; ``le
 
 import struct
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,18 +16,22 @@ from ledger.errors import EventInvalid
 from ledger.event_shapes import SHAPES, first_fault
 from ledger.event_structs import (
     EVENT_NUMBERS,
+    BankFloat,
     Bill,
     Clock,
     Close,
+    CountFloat,
     Event,
     EventName,
     Freeze,
     HoldName,
     Leg,
     OpenAccount,
+    OpenFloat,
     Payment,
     Post,
     Reverse,
+    TopUp,
     Transfer,
     Unfreeze,
     Void,
@@ -35,22 +39,27 @@ from ledger.event_structs import (
 from ledger.nested_values import Malformed, Value, read_json, read_msgpack
 from ledger.outcomes import OutcomeCode
 from ledger.packed_legs import MAX_LEGS, PackedLeg, first_wrong_leg, ledger_event, legs_of, names_hold, unpack_legs
+from ledger.plain_events import PackedEvent, first_wrong_field, numbers_of, plain_event
 
 __all__ = [
+    "BankFloat",
     "Bill",
     "Clock",
     "Close",
+    "CountFloat",
     "Event",
     "EventName",
     "Freeze",
     "HoldName",
     "Leg",
     "OpenAccount",
+    "OpenFloat",
     "PackedEvent",
     "Payment",
     "Post",
     "Refusal",
     "Reverse",
+    "TopUp",
     "Transfer",
     "Unfreeze",
     "Void",
@@ -65,10 +74,9 @@ __all__ = [
 
 PACKED_EVENT_VERSION = 0x01
 PACKED_LEG_BYTES = 80
-EVENT_TYPE_BILL, EVENT_TYPE_PAYMENT = 1, 2
-MAX_AMOUNT_FEN = 2**63 - 1
 
-_PACKED = struct.Struct("<BBHHH16sQqQ16x")
+_PACKED = struct.Struct("<BBHHH16sQqQQB7x")
+_PACKED_END = 57  # behind it, reserved bytes
 _ASCII_SPACE = b" \t\n\r"
 _TYPE_NAMES = {number: name for name, number in EVENT_NUMBERS.items()}
 _KEY_FIELDS = ("type", "channel", "business_date", "serial")
@@ -82,19 +90,6 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     channel: int = 0
     business_date: int = 0
     serial: bytes = fields.NO_SERIAL
-
-
-class PackedEvent(NamedTuple):
-    """The fields of ``packed_event`` in their order, without version and reserved bytes."""
-
-    event_type: int
-    channel: int
-    business_date: int
-    value_date: int
-    serial: bytes
-    household: int
-    amount_fen: int
-    detail: int
 
 
 def encode_json(event: Event) -> bytes:
@@ -170,25 +165,21 @@ def unpack_event(event: PackedEvent, channels: Iterable[Channel] = BUILT_IN_CHAN
         "serial": fields.format_serial(event.serial, channel.serial_form),
         "value_date": fields.format_date(event.value_date),
     }
-    if event.event_type > EVENT_TYPE_PAYMENT:
+    if event.has_legs:
         return ledger_event(_TYPE_NAMES[event.event_type], common, list(legs), channels)
-    common |= {"household": f"{event.household:013d}", "amount_fen": event.amount_fen}
-    if event.event_type == EVENT_TYPE_PAYMENT:
-        return Payment(**common, outlet=str(event.detail) if event.detail else None)
-    period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
-    return Bill(**common, period=fields.format_period(period), due_date=fields.format_date(due_date))
+    return plain_event(event, common, channel)
 
 
 def _read_packed(value: bytes) -> tuple[PackedEvent, list[PackedLeg]]:
     leg_bytes = len(value) - _PACKED.size
-    if leg_bytes < 0 or any(value[48 : _PACKED.size]):
+    if leg_bytes < 0 or any(value[_PACKED_END : _PACKED.size]):
         raise Malformed(OutcomeCode.packed_malformed)
     event = PackedEvent(*_PACKED.unpack_from(value)[1:])
-    if event.event_type <= EVENT_TYPE_PAYMENT:
-        is_whole = leg_bytes == 0
-    else:
+    if event.has_legs:
         is_whole = leg_bytes == event.detail * PACKED_LEG_BYTES and event.detail <= MAX_LEGS
-        is_whole = is_whole and event.household == event.amount_fen == 0
+        is_whole = is_whole and event.household == event.amount_fen == event.payer == event.terminal == 0
+    else:
+        is_whole = leg_bytes == 0 and not (event.lacks_household and (event.household or event.detail))
     if not is_whole:
         raise Malformed(OutcomeCode.packed_malformed)
     return event, unpack_legs(value[_PACKED.size :])
@@ -217,7 +208,7 @@ def _pack_fields(named: dict[str, Value], channels: tuple[Channel, ...]) -> tupl
     event = _numbers(named, channels)
     if code := first_fault(named):
         return _judge(event, [], channels, code)
-    legs = legs_of(named, channels) if event.event_type > EVENT_TYPE_PAYMENT else []
+    legs = legs_of(named, channels) if event.has_legs else []
     return _judge(event, legs, channels, _first_wrong_number(event, legs, channels))
 
 
@@ -228,20 +219,13 @@ def _numbers(named: dict[str, Value], channels: tuple[Channel, ...]) -> PackedEv
     channel = next((channel for channel in channels if channel.name == text.get("channel")), None)
     business_date = fields.parse_date(text.get("business_date", ""))
     value_date = fields.parse_date(text["value_date"]) if "value_date" in text else business_date
-    amount_fen = named.get("amount_fen")
-    if event_type == EVENT_TYPE_PAYMENT:
-        detail = fields.parse_outlet(text["outlet"]) if "outlet" in text else fields.NO_OUTLET
-    else:
-        detail = fields.parse_date(text.get("due_date", "")) << 32 | fields.parse_period(text.get("period", ""))
     return PackedEvent(
-        event_type,
-        channel.code if channel else 0,
-        business_date,
-        value_date,
-        fields.parse_serial(text.get("serial", ""), channel.serial_form) if channel else fields.NO_SERIAL,
-        fields.parse_household(text.get("household", "")),
-        amount_fen if isinstance(amount_fen, int) else 0,
-        detail,
+        event_type=event_type,
+        channel=channel.code if channel else 0,
+        business_date=business_date,
+        value_date=value_date,
+        serial=fields.parse_serial(text.get("serial", ""), channel.serial_form) if channel else fields.NO_SERIAL,
+        **numbers_of(event_type, named, text, channel),
     )
 
 
@@ -258,10 +242,10 @@ def _first_wrong_number(event: PackedEvent, legs: list[PackedLeg], channels: tup
     if code:
         return code
     assert channel
-    if event.event_type > EVENT_TYPE_PAYMENT:
+    if event.has_legs:
         wrong = (first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channels), _first_out_of_scope(event, legs, channel))
         return min((code for code in wrong if code), default=OutcomeCode.applied)
-    return _first_wrong_household_number(event)
+    return first_wrong_field(event, channel)
 
 
 def _publishes(channel: Channel, event_type: int) -> bool:
@@ -281,26 +265,12 @@ def _first_out_of_scope(event: PackedEvent, legs: list[PackedLeg], channel: Chan
     return OutcomeCode.applied
 
 
-def _first_wrong_household_number(event: PackedEvent) -> OutcomeCode:
-    is_bill = event.event_type == EVENT_TYPE_BILL
-    period, due_date = event.detail & 0xFFFFFFFF, event.detail >> 32
-    checks = (
-        (event.household < fields.HOUSEHOLD_LIMIT, OutcomeCode.household_not_13_digits),
-        (event.amount_fen > 0, OutcomeCode.amount_not_positive),
-        (event.amount_fen <= MAX_AMOUNT_FEN, OutcomeCode.amount_too_great),
-        (is_bill or event.detail < fields.OUTLET_LIMIT, OutcomeCode.outlet_malformed),
-        (not is_bill or fields.period_exists(period), OutcomeCode.period_invalid),
-        (not is_bill or fields.NO_DATE < due_date <= fields.LATEST_DATE, OutcomeCode.due_date_invalid),
-    )
-    return next((code for right, code in checks if not right), OutcomeCode.applied)
-
-
 def _judge(
     event: PackedEvent, legs: list[PackedLeg], channels: tuple[Channel, ...], code: OutcomeCode
 ) -> tuple[OutcomeCode, bytes]:
     """Pack a right event whole, and of a refused one what is known of its type and its key."""
-    if not code and event.event_type > EVENT_TYPE_PAYMENT:
-        head = event._replace(household=0, amount_fen=0, detail=len(legs))
+    if not code and event.has_legs:
+        head = event._replace(household=0, amount_fen=0, detail=len(legs), payer=0, terminal=0)
         return code, _PACKED.pack(PACKED_EVENT_VERSION, *head) + b"".join(leg.pack() for leg in legs)
     if not code:
         return code, _PACKED.pack(PACKED_EVENT_VERSION, *event)

@@ -1,7 +1,8 @@
 """The plain-Python oracle: the specification of the ledger that one can read and run.
 
 ``Model`` takes the records of one partition in order and makes the very journal entries, outcome records and account records that
-the core makes, bit for bit. It is slow and keeps everything in memory. ``model_events`` reads events, ``model_keys`` answers
+the core makes, bit for bit. It is slow and keeps everything in memory. ``model_events`` reads events, ``model_channels`` knows
+the posting rules of channels, ``model_keys`` answers
 those whose key is known, ``model_transfers`` applies the others leg by leg to a ``model_attempt``, ``model_state`` is what they
 meet, and ``model_history`` asks about the past. docs/semantics.md gives the reasons. What it does not say, this page decides:
 
@@ -104,7 +105,7 @@ class Model:
         code, packed = decode_to_packed(value, self.channels)
         try:
             require(code is OutcomeCode.applied, code)
-            self._apply(Event.from_packed(packed), offset)
+            self._apply(Event.from_packed(packed, self.channels), offset)
         except Refused as refused:
             kept = body if refused.code.is_refusal else b""
             self._answer(refused, PACKED_EVENT.unpack(packed), offset=offset, timestamp_ms=timestamp_ms, kept=kept)

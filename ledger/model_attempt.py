@@ -64,12 +64,12 @@ class Attempt:
         amount_fen: int = self.entry(seq)["amount_fen"]
         return amount_fen - self.reversed_fen.get(seq, self.state.reversed_fen.get(seq, 0))
 
-    def open_account(self, id_: int, head: dict[str, Any], leg: Leg | None = None) -> Account:
-        """Open an account: as ``leg`` says, the event being an ``open_account``; or plainly, with the event that names it.
+    def open_account(self, id_: int, head: dict[str, Any], leg: Leg | None = None, flags: int = 0) -> Account:
+        """Open an account: as ``leg`` says, the event being an ``open_account``; or with ``flags``, by an event that names it.
 
         The event's own serial goes where an opening has no account before it to link to.
         """
-        line_fen, parent, detail, links = 0, None, BOOK, {}
+        line_fen, parent, detail, links = 0, None, BOOK | flags << 16, {}
         if leg:
             line_fen, parent, detail = leg.amount_fen, self.account(leg.credit_account), leg.book | leg.flags << 16
             low, high = int.from_bytes(head["serial"][:8], "little"), int.from_bytes(head["serial"][8:], "little")

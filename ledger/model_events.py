@@ -1,15 +1,14 @@
-"""Events as the oracle sees them: a head and its legs. A bill and a payment are posting rules: each is a transfer of one leg."""
+"""Events as the oracle sees them: a head and its legs. ``model_channels`` makes the leg of those that have none of their own."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ledger.account_ids import AccountKind, account_id, clearing_account, revenue_account
-from ledger.layouts import PACKED_EVENT, PACKED_LEG, EntryCode, EventType
+from ledger.channel_profile import Channel, PostingRule
+from ledger.layouts import PACKED_EVENT, PACKED_LEG, EventType
 from ledger.outcomes import OutcomeCode
 
 BOOK = 1
-EPOCH = date(1970, 1, 1)
 NO_SERIAL = bytes(16)
 
 LEG_PENDING = 0x0001
@@ -65,7 +64,7 @@ NO_LEG = LegName(NO_KEY, 0)
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One ``packed_leg``; accounts as 128-bit numbers, 0 none."""
+    """One ``packed_leg``; accounts as 128-bit numbers, 0 none. ``*_opens_with`` are the flags of an account that it opens."""
 
     debit_account: int = 0
     credit_account: int = 0
@@ -76,6 +75,8 @@ class Leg:
     timeout_s: int = 0
     book: int = 0
     code: int = 0
+    debit_opens_with: int = 0
+    credit_opens_with: int = 0
 
     @classmethod
     def from_packed(cls, packed: dict[str, Any]) -> "Leg":
@@ -90,41 +91,40 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event."""
+    """One event. One without legs of its own keeps the fields of its ``packed_event``, and the posting rule of its terminal."""
 
     type: EventType
     key: Key
     value_date: int
     legs: tuple[Leg, ...]
+    head: dict[str, Any] = field(default_factory=dict)
+    rule: PostingRule | None = None
 
     @classmethod
-    def from_packed(cls, packed: bytes) -> "Event":
+    def from_packed(cls, packed: bytes, channels: Iterable[Channel]) -> "Event":
         """Read a packed event that has no fault: 64 bytes, and 80 more for each leg."""
         head = PACKED_EVENT.unpack(packed)
         type_ = EventType(head["event_type"])
-        if type_ in POSTING_RULES:
-            legs = [POSTING_RULES[type_](head)]
-        else:
-            legs = [Leg.from_packed(leg) for leg in PACKED_LEG.unpack_all(packed[PACKED_EVENT.size :])]
-        return cls(type_, Key(head["channel"], head["business_date"], head["serial"]), head["value_date"], tuple(legs))
+        key = Key(head["channel"], head["business_date"], head["serial"])
+        if type_ in WITHOUT_LEGS:
+            rules = next(channel.rules for channel in channels if channel.code == key.channel)
+            return cls(type_, key, head["value_date"], (), head, rules[head["terminal"]])
+        legs = [Leg.from_packed(leg) for leg in PACKED_LEG.unpack_all(packed[PACKED_EVENT.size :])]
+        return cls(type_, key, head["value_date"], tuple(legs))
 
     @property
     def opens_accounts(self) -> bool:
         """Whether the accounts that it names open with it where they are not open."""
-        return self.type in POSTING_RULES
+        return self.type in WITHOUT_LEGS
 
 
-def bill_leg(head: dict[str, Any]) -> Leg:
-    """A bill debits the household and credits the book's revenue. Its period and due date go with it as user data."""
-    household = account_id(AccountKind.household, f"{head['household']:013d}")
-    return Leg(household, revenue_account(BOOK), head["amount_fen"], head["detail"], book=BOOK, code=EntryCode.bill)
-
-
-def payment_leg(head: dict[str, Any]) -> Leg:
-    """A payment debits what the channel owes for the business date, and credits the household. Its outlet goes with it."""
-    clearing = clearing_account(head["channel"], EPOCH + timedelta(days=head["business_date"]))
-    household = account_id(AccountKind.household, f"{head['household']:013d}")
-    return Leg(clearing, household, head["amount_fen"], head["detail"], book=BOOK, code=EntryCode.payment)
-
-
-POSTING_RULES = {EventType.bill: bill_leg, EventType.payment: payment_leg}
+WITHOUT_LEGS = frozenset(
+    {
+        EventType.bill,
+        EventType.payment,
+        EventType.top_up,
+        EventType.open_float,
+        EventType.count_float,
+        EventType.bank_float,
+    }
+)

@@ -24,17 +24,24 @@ def answer_known_key(event: Event, owner: KeyOwner, state: LedgerState) -> tuple
     """Return the outcome of an event whose key ``owner`` owns, and the number of the leg that differs."""
     if event.type is not owner.event.type:
         return OutcomeCode.exists_with_different_code, 0
+    if event.opens_accounts:
+        return first_difference(compare_head(event.type, event.head, owner.event.head)), 0
     entries = [state.entry(seq) for seq in range(owner.first_seq, owner.last_seq + 1)]
     stored = [entry for entry in entries if entry["kind"] != EntryKind.release]
     for number, (leg, entry) in enumerate(zip(event.legs, stored, strict=False)):
-        for name, equal in compare_leg(event.type, leg, entry, state):
-            if not equal:
-                return OutcomeCode[f"exists_with_different_{name}"], number
+        code = first_difference(compare_leg(event.type, leg, entry, state))
+        if code is not OutcomeCode.exists:
+            return code, number
     if len(event.legs) != len(owner.event.legs):
         return OutcomeCode.exists_with_different_flags, min(len(event.legs), len(owner.event.legs))
     if event.value_date != owner.event.value_date:
         return OutcomeCode.exists_with_different_value_date, 0
     return OutcomeCode.exists, 0
+
+
+def first_difference(comparison: Comparison) -> OutcomeCode:
+    """Return ``exists``, or the outcome that names the first field that is not equal."""
+    return next((OutcomeCode[f"exists_with_different_{name}"] for name, equal in comparison if not equal), OutcomeCode.exists)
 
 
 def compare_leg(type_: EventType, leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
@@ -48,10 +55,10 @@ def compare_leg(type_: EventType, leg: Leg, entry: dict[str, Any], state: Ledger
         case _ if leg.flags & LEG_SETTLES and entry["kind"] in (EntryKind.post, EntryKind.void):
             return compare_settlement(leg, entry, state)
         case _:
-            return compare_transfer(type_, leg, entry, state)
+            return compare_transfer(leg, entry, state)
 
 
-def compare_transfer(type_: EventType, leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+def compare_transfer(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
     debit, credit = state.account_at(entry["debit_slot"]), state.account_at(entry["credit_slot"])
     yield "flags", leg.flags == entry["flags"]
     yield "pending_id", leg.pending == NO_LEG
@@ -60,19 +67,36 @@ def compare_transfer(type_: EventType, leg: Leg, entry: dict[str, Any], state: L
     yield "credit_account_id", leg.credit_account == credit.id
     at_least = leg.flags & LEG_BALANCES != 0
     yield "amount", leg.amount_fen == entry["amount_fen"] or (at_least and leg.amount_fen > entry["amount_fen"])
-    yield from compare_user_data(type_, leg.user_data, entry["detail"])
+    yield "user_data_64", leg.user_data == entry["detail"]
     yield "ledger", leg.book == debit.book
     yield "code", leg.code == entry["code"]
 
 
-def compare_user_data(type_: EventType, asked: int, stored: int) -> Comparison:
-    if type_ is EventType.payment:
-        yield "outlet", asked == stored
+# What an event without legs of its own says of its debit and its credit account, if it says anything.
+SIDES: dict[EventType, tuple[str, str]] = {
+    EventType.bill: ("household", ""),
+    EventType.payment: ("payer", "household"),
+    EventType.top_up: ("payer", "detail"),
+    EventType.open_float: ("payer", ""),
+    EventType.count_float: ("payer", ""),
+    EventType.bank_float: ("", "payer"),
+}
+
+
+def compare_head(type_: EventType, asked: dict[str, Any], first: dict[str, Any]) -> Comparison:
+    """Compare an event without legs of its own with the one that came first."""
+    for side, name in zip(("debit", "credit"), SIDES[type_], strict=True):
+        yield f"{side}_account_id", not name or asked[name] == first[name]
+    yield "amount", asked["amount_fen"] == first["amount_fen"]
+    if type_ is EventType.top_up:
+        yield "user_data_64", asked["household"] == first["household"]
+    elif type_ is EventType.payment:
+        yield "outlet", asked["detail"] == first["detail"]
     elif type_ is EventType.bill:
-        yield "period", asked & 0xFFFFFFFF == stored & 0xFFFFFFFF
-        yield "due_date", asked >> 32 == stored >> 32
-    else:
-        yield "user_data_64", asked == stored
+        yield "period", asked["detail"] & 0xFFFFFFFF == first["detail"] & 0xFFFFFFFF
+        yield "due_date", asked["detail"] >> 32 == first["detail"] >> 32
+    yield "terminal", asked["terminal"] == first["terminal"]
+    yield "value_date", asked["value_date"] == first["value_date"]
 
 
 def compare_settlement(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:

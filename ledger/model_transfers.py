@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.layouts import EntryKind, EventType
 from ledger.model_attempt import Attempt
+from ledger.model_channels import posting_leg
 from ledger.model_events import (
     LEG_BALANCING_CREDIT,
     LEG_BALANCING_DEBIT,
@@ -54,6 +55,9 @@ class EventAttempt:
         self.event = event
         self.first_open_date = first_open_date
         self.head: dict[str, Any] = event.key._asdict() | {"value_date": event.value_date, "event_type": event.type}
+        if event.opens_accounts:
+            self.head["terminal"] = event.head["terminal"]
+        self.legs = event.legs
 
     def apply(self) -> None:
         """Write all entries of the event. Raises Refused with the first leg at fault."""
@@ -67,7 +71,9 @@ class EventAttempt:
             case EventType.reverse:
                 self.reverse(self.event.legs[0])
             case _:
-                for number, leg in enumerate(self.event.legs):
+                if self.event.opens_accounts:
+                    self.legs = (posting_leg(self.event, self.attempt.account),)
+                for number, leg in enumerate(self.legs):
                     try:
                         self.apply_leg(number, leg)
                     except Refused as refused:
@@ -103,7 +109,8 @@ class EventAttempt:
         """Return debit and credit account; one that would open with the event stands there new, without a slot."""
         debit, credit = self.attempt.account(leg.debit_account), self.attempt.account(leg.credit_account)
         if self.event.opens_accounts:
-            return debit or Account(leg.debit_account, slot=-1), credit or Account(leg.credit_account, slot=-1)
+            debit = debit or Account(leg.debit_account, slot=-1, flags=leg.debit_opens_with)
+            return debit, credit or Account(leg.credit_account, slot=-1, flags=leg.credit_opens_with)
         if not debit:
             raise Refused(OutcomeCode.debit_account_not_found)
         if not credit:
@@ -111,7 +118,7 @@ class EventAttempt:
         return debit, credit
 
     def opened(self, account: Account) -> Account:
-        return account if account.slot >= 0 else self.attempt.open_account(account.id, self.head)
+        return account if account.slot >= 0 else self.attempt.open_account(account.id, self.head, flags=account.flags)
 
     def check_amount(self, debit: Account, credit: Account, amount_fen: int, *, pending: bool) -> None:
         """Refuse an amount that the accounts cannot take: overflows, then limits, then frozen accounts."""
@@ -170,7 +177,7 @@ class EventAttempt:
         return [(seq, entry) for seq, entry in entries if entry["kind"] != EntryKind.release]
 
     def leg_fields(self, number: int, leg: Leg, **fields: int) -> dict[str, Any]:
-        return self.head | {"leg": number, "leg_count": len(self.event.legs), "flags": leg.flags} | fields
+        return self.head | {"leg": number, "leg_count": len(self.legs), "flags": leg.flags} | fields
 
     # --- Reversals ---
 

@@ -38,6 +38,10 @@ class OutcomeCode(IntEnum):
     outlet_malformed = 38
     period_invalid = 39
     due_date_invalid = 40
+    terminal_unknown = 46
+    payer_malformed = 47
+    payee_malformed = 48
+    amount_outside_limits = 49
 
     # The legs of a ledger event cannot be.
     account_malformed = 41
@@ -63,6 +67,7 @@ class OutcomeCode(IntEnum):
     exists_with_different_outlet = 210
     exists_with_different_period = 211
     exists_with_different_due_date = 212
+    exists_with_different_terminal = 215
     exists_with_different_value_date = 213
     exists_with_different_ledger = 167
     exists_with_different_code = 145
@@ -159,12 +164,17 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.outlet_malformed: "the outlet number is not 1 to 18 digits, or is zero",
     OutcomeCode.period_invalid: "the billing period is not a month from 1970-01 to 2149-12",
     OutcomeCode.due_date_invalid: "the due date does not exist, or lies outside 1970-01-02 to 2149-06-06",
+    OutcomeCode.terminal_unknown: "the channel has no such kind of terminal, or none that publishes this type of event",
+    OutcomeCode.payer_malformed: "the payer is missing, no number of the channel's form, or named where none pays",
+    OutcomeCode.payee_malformed: "the payee is not a number of the channel's form",
+    OutcomeCode.amount_outside_limits: "the amount lies outside the channel's limits for one payment",
     OutcomeCode.exists_with_different_debit_account_id: "the key is known with another debit account",
     OutcomeCode.exists_with_different_credit_account_id: "the key is known with another credit account",
     OutcomeCode.exists_with_different_amount: "the key is known with another amount",
     OutcomeCode.exists_with_different_outlet: "the key is known with another outlet",
     OutcomeCode.exists_with_different_period: "the key is known with another billing period",
     OutcomeCode.exists_with_different_due_date: "the key is known with another due date",
+    OutcomeCode.exists_with_different_terminal: "the key is known with another kind of terminal",
     OutcomeCode.exists_with_different_value_date: "the key is known with another value date",
     OutcomeCode.exists_with_different_code: "the key is known with another event type",
     OutcomeCode.id_already_failed: "the key failed before, for a reason that could pass; send a new serial",

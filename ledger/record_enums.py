@@ -17,6 +17,10 @@ class EventType(IntEnum):
     unfreeze = 9
     close = 10
     clock = 11
+    top_up = 12
+    open_float = 13
+    count_float = 14
+    bank_float = 15
 
 
 class EntryKind(IntEnum):
@@ -42,6 +46,10 @@ class EntryCode(IntEnum):
     open_account = 1
     bill = 2
     payment = 3
+    top_up = 4
+    open_float = 5
+    count_float = 6
+    bank_float = 7
 
 
 class PayloadKind(IntEnum):

@@ -33,6 +33,10 @@
 #define EVENT_TYPE_UNFREEZE 9
 #define EVENT_TYPE_CLOSE 10
 #define EVENT_TYPE_CLOCK 11
+#define EVENT_TYPE_TOP_UP 12
+#define EVENT_TYPE_OPEN_FLOAT 13
+#define EVENT_TYPE_COUNT_FLOAT 14
+#define EVENT_TYPE_BANK_FLOAT 15
 
 #define MAX_LEGS 254
 #define AMOUNT_MAX 0xFFFFFFFFFFFFFFFFu /* in a leg: in full, or as much as there is */
@@ -59,6 +63,7 @@
 #define ACCOUNT_KIND_OPERATOR 8
 #define ACCOUNT_KIND_TILL 9
 #define ACCOUNT_KIND_SUSPENSE 10
+#define ACCOUNT_KIND_OVER_SHORT 11
 
 #define ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS 0x0001
 #define ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS 0x0002
@@ -82,6 +87,10 @@
 #define ENTRY_CODE_OPEN_ACCOUNT 1
 #define ENTRY_CODE_BILL 2
 #define ENTRY_CODE_PAYMENT 3
+#define ENTRY_CODE_TOP_UP 4
+#define ENTRY_CODE_OPEN_FLOAT 5
+#define ENTRY_CODE_COUNT_FLOAT 6
+#define ENTRY_CODE_BANK_FLOAT 7
 
 #define NO_SLOT 0xFFFFFFFFu
 
@@ -114,8 +123,11 @@ typedef struct {
   uint8_t serial[16];
   uint64_t household; /* 13 decimal digits: below 10**13 */
   int64_t amount_fen;
-  uint64_t detail; /* payment: outlet, below 10**18, 0 none. bill: period (yyyymm) in the low 32 bits, due date above. else: legs */
-  uint8_t reserved[16]; /* zero */
+  /* payment: outlet, below 10**18, 0 none. bill: period (yyyymm) in the low 32 bits, due date above. top_up: payee. with legs: how many */
+  uint64_t detail;
+  uint64_t payer; /* the number of the card, agency, till or machine that pays; 0 none */
+  uint8_t terminal; /* the kind of terminal: its place, from 0, in the profile of the channel */
+  uint8_t reserved[7]; /* zero */
 } packed_event;
 
 /* One leg of a ledger event, behind its packed_event. docs/events.md says which event type uses which field. */
@@ -144,7 +156,7 @@ typedef struct {
   int64_t ledger_time_ms;
   int64_t source_offset; /* the Kafka offset of the event */
   uint64_t reference_seq; /* the pending or reversed entry; pending: timeout in seconds; open_account: limit parent's slot + 1 */
-  uint64_t detail; /* as in the event; open_account: book in the low 16 bits, account flags in the next 16 */
+  uint64_t detail; /* as in the event; top_up: household; count_float: what was counted; open_account: book in the low 16 bits, flags in the next 16 */
   uint32_t debit_slot; /* open_account: the new account's slot */
   uint32_t credit_slot; /* open_account: NO_SLOT */
   uint16_t business_date;
@@ -156,7 +168,8 @@ typedef struct {
   uint8_t leg; /* from 0 */
   uint8_t leg_count;
   uint16_t flags; /* LEG_* */
-  uint8_t reserved[2]; /* zero */
+  uint8_t terminal; /* as in the event */
+  uint8_t reserved; /* zero */
 } journal_entry;
 
 /* What became of an event that was not applied. Applied events have entries instead. */

@@ -13,25 +13,29 @@ import msgspec
 
 from ledger.event_structs import (
     EVENTS,
+    BankFloat,
     Bill,
     Clock,
     Close,
+    CountFloat,
     Event,
     EventName,
     Freeze,
     HoldName,
     Leg,
     OpenAccount,
+    OpenFloat,
     Payment,
     Post,
     Reverse,
+    TopUp,
     Transfer,
     Unfreeze,
     Void,
 )
 
 EVENTS_TOPIC = "payments.events"
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 EXAMPLE_PAYMENT = Payment(
     channel="alipay",
@@ -80,6 +84,10 @@ EXAMPLES: tuple[Event, ...] = (
     Unfreeze("ledger", _DAY, "U-0001", account="card:6222020001"),
     Close("ledger", _DAY, "C-0001", account="card:6222020001"),
     Clock("ledger", _DAY, "K-0001"),
+    TopUp("self_service_kiosk", _DAY, "U-0001", payee="6222020001", amount_fen=20000, payer="17"),
+    OpenFloat("business_hall", _DAY, "N-0001", payer="7", amount_fen=50000),
+    CountFloat("business_hall", _DAY, "N-0002", payer="7", amount_fen=49950),
+    BankFloat("business_hall", _DAY, "N-0003", payer="7", amount_fen=49950),
 )
 
 _EVENTS = "What the channels publish, as JSON, as MessagePack or packed; the first byte of a value tells which (docs/events.md)."

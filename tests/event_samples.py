@@ -59,18 +59,25 @@ def serials(form: SerialForm) -> st.SearchStrategy[str]:
 def events(draw: st.DrawFn) -> Event:
     """Any event that has no fault."""
     channel: Channel = draw(st.sampled_from([each for each in BUILT_IN_CHANNELS if each.scope == "own"]))
+    terminal = draw(st.integers(0, len(channel.rules) - 1))
+    payer = channel.rules[terminal].payer
     common = {
         "channel": channel.name,
         "business_date": draw(dates()),
         "serial": draw(serials(channel.serial_form)),
         "household": draw(st.from_regex(r"\A[0-9]{13}\Z")),
-        "amount_fen": draw(st.integers(1, 2**63 - 1)),
+        "amount_fen": draw(st.integers(channel.limits.least_fen, channel.limits.greatest_fen)),
         "value_date": draw(st.none() | dates()),
     }
     if channel.issues_bills:
         month = draw(st.integers(1970 * 12, 2150 * 12 - 1))
         return Bill(**common, period=f"{month // 12}-{month % 12 + 1:02d}", due_date=draw(dates()))
-    return Payment(**common, outlet=draw(st.none() | st.integers(1, 10**18 - 1).map(str)))
+    return Payment(
+        **common,
+        outlet=draw(st.none() | st.integers(1, 10**18 - 1).map(str)),
+        payer=draw(st.integers(1, 10**payer.digits - 1).map(str)) if payer else None,
+        terminal=channel.rules[terminal].terminal if terminal else None,
+    )
 
 
 BITS_64 = st.sampled_from([0, 1, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)

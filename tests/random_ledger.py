@@ -32,6 +32,7 @@ from ledger.parameters import LedgerParameters
 from tests import ledger_events as make
 from tests.event_samples import ENCODERS
 from tests.ledger_events import IN_FULL, NOON_MS, Named, leg
+from tests.random_channels import channel_event
 
 PARAMETERS = LedgerParameters(close_after_days=5)
 DAY_MS = 86_400_000
@@ -61,7 +62,7 @@ LEG_FLAGS = [
     LEG_CLOSING_DEBIT,
     LEG_POST_PENDING | LEG_PENDING,
 ]
-PAYMENT_CHANNELS = ("alipay", "atm", "digital_tv")
+PLAIN_CHANNELS = ("alipay", "one_stop", "digital_tv")
 
 
 class RandomLedger:
@@ -124,8 +125,9 @@ class RandomLedger:
         """Return an event with the key of another and something else in it."""
         head, legs = PACKED_EVENT.unpack(value), list(PACKED_LEG.unpack_all(value[PACKED_EVENT.size :]))
         way = self.chance.randrange(4)
-        if head["household"] and way:
-            head[self.chance.choice(["household", "amount_fen", "detail"])] ^= 1 if way < 3 else 1 << 32
+        if not legs and head["amount_fen"] and way:
+            name = self.chance.choice(["household", "amount_fen", "payer", "terminal"]) if way < 3 else "detail"
+            head[name] ^= 1 << self.chance.choice([0, 32]) if name == "detail" else 1
         elif way == 0 or not legs:
             head["value_date"] ^= 1
         elif way == 1 and head["event_type"] == EventType.transfer:
@@ -166,6 +168,7 @@ class RandomLedger:
             *[self.void] * 4,
             *[self.reverse] * 5,
             *[self.household_event] * 8,
+            *[self.channel_event] * 12,
             *[self.open_account] * 3,
             self.mark,
             self.clock,
@@ -257,7 +260,11 @@ class RandomLedger:
         }
         if self.one_in(2):
             return encode_packed(Bill(channel="billing", **common, period="2026-07", due_date=date(2026, 8, 15)))
-        return encode_packed(Payment(channel=self.chance.choice(PAYMENT_CHANNELS), **common))
+        return encode_packed(Payment(channel=self.chance.choice(PLAIN_CHANNELS), **common))
+
+    def channel_event(self) -> bytes:
+        household = self.generation * 10 + self.chance.randrange(2)
+        return channel_event(self.chance, self.model.state, self.count, self.head()["business_date"], household)
 
     # --- What events name ---
 

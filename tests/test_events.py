@@ -132,7 +132,7 @@ CHECKS = [
     (json_with(reason="none"), "field_unknown"),
     (json_with(period="2026-06"), "field_unknown"),
     (json_with(BILL, outlet=None), "field_unknown"),
-    (msgspec.msgpack.encode([*fields_of(PAYMENT).values(), None]), "field_unknown"),
+    (msgspec.msgpack.encode([*fields_of(PAYMENT).values(), None, None, None]), "field_unknown"),
     (b"{}", "field_missing"),
     (b"\x90", "field_missing"),
     (json_with(type=...), "field_missing"),
@@ -269,5 +269,5 @@ def test_an_interrupt_does_not_refuse_an_event(monkeypatch):
 
 def test_numbers_written_in_other_ways_are_the_same_event():
     assert decode_event(json_with(outlet="0004711", value_date=None)) == PAYMENT
-    upper = json_with(channel="postal_station", serial="6BA7B810-9DAD-11D1-80B4-00C04FD430C8")
+    upper = json_with(channel="postal_station", serial="6BA7B810-9DAD-11D1-80B4-00C04FD430C8", payer="0042")
     assert decode_event(upper).serial == "6ba7b810-9dad-11d1-80b4-00c04fd430c8"

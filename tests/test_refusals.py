@@ -76,5 +76,6 @@ def test_every_code_that_the_ledger_gives_for_ledger_events_has_a_row():
         OutcomeCode.exists_with_different_outlet,
         OutcomeCode.exists_with_different_period,
         OutcomeCode.exists_with_different_due_date,
+        OutcomeCode.exists_with_different_terminal,
     }
     assert {row.code for rows in LISTS.values() for row in rows} - {OutcomeCode.exists} == by_ledger - only_of_bills_and_payments

@@ -1,14 +1,11 @@
 # From the bytes of an event to a packed_event, with all checks that need no ledger state.
-# Owns channel_table and the packed encoding; decode_json.pxi and decode_msgpack.pxi have the other two.
+# Owns the packed encoding; decode_json.pxi and decode_msgpack.pxi have the other two. Uses channel_profiles.pxi.
 #
 # decode_event decodes all that is plain, and refuses it for a field that is wrong. What is unusual in any other way it leaves to
 # decode_event_slow, which asks ledger.events: plain Python that also defines what decode_event must do, and is tested to agree.
 
 from cpython.exc cimport PyErr_SetInterrupt
-from cpython.ref cimport Py_INCREF, Py_XDECREF
 
-from ledger.errors import ConfigurationError
-from ledger.event_structs import EVENT_NUMBERS as _EVENT_NUMBERS
 from ledger.events import decode_to_packed
 
 cdef enum:
@@ -26,78 +23,6 @@ cdef extern from * nogil:
     """
     const uint64_t HOUSEHOLD_LIMIT, OUTLET_LIMIT, NIBBLE_ONES, ALL_ONES, HASH_MULTIPLIER
     uint64_t __builtin_bswap64(uint64_t value)
-
-
-cdef inline void name_words(const char *name, size_t name_bytes, uint64_t *head, uint64_t *tail) noexcept nogil:
-    """Read the first and the last eight bytes of a name; a shorter one is all in the head."""
-    cdef size_t at
-    if name_bytes >= 8:
-        memcpy(head, name, 8)
-        memcpy(tail, name + name_bytes - 8, 8)
-        return
-    head[0] = tail[0] = 0
-    for at in range(name_bytes):
-        head[0] |= <uint64_t> <uint8_t> name[at] << 8 * at
-
-
-cdef inline size_t name_slot(uint64_t head, uint64_t tail) noexcept nogil:
-    return (head ^ tail * HASH_MULTIPLIER) * HASH_MULTIPLIER >> 54
-
-
-cdef uint16_t channel_by_name(const channel_table *table, const char *name, size_t name_bytes) noexcept nogil:
-    """Return the code of the channel with this name; 0 where there is none."""
-    cdef const channel_profile *profile
-    cdef uint64_t head, tail
-    cdef size_t slot
-    if not 0 < name_bytes <= CHANNEL_NAME_BYTES:
-        return 0
-    name_words(name, name_bytes, &head, &tail)
-    slot = name_slot(head, tail)
-    while table.code_by_name[slot]:
-        profile = &table.profiles[table.code_by_name[slot]]
-        if profile.name_bytes == name_bytes and profile.name_head == head and profile.name_tail == tail:
-            if name_bytes <= 16 or memcmp(profile.name, name, name_bytes) == 0:
-                return table.code_by_name[slot]
-        slot = (slot + 1) % CHANNEL_NAME_SLOTS
-    return 0
-
-
-cdef int channel_table_fill(channel_table *table, object channels) except -1:
-    """Fill a zeroed or filled table from an iterable of ledger.channels.Channel. channel_table_clear gives it back."""
-    cdef channel_profile *profile
-    cdef tuple kept = tuple(channels)
-    cdef bytes name
-    cdef size_t slot
-    channel_table_clear(table)
-    for channel in kept:
-        name = channel.name.encode()
-        if not 0 < channel.code < 256 or not 0 < len(name) <= CHANNEL_NAME_BYTES:
-            raise ConfigurationError("a channel has a code of 1 to 255 and a name of 1 to 32 bytes", channel=channel)
-        profile = &table.profiles[<uint8_t> channel.code]
-        if profile.serial_form or channel_by_name(table, name, len(name)):
-            raise ConfigurationError("two channels have the same code or name", channel=channel)
-        profile.serial_form = channel.serial_form
-        for event_type in channel.publishes:
-            profile.publishes |= <uint32_t>1 << <int>_EVENT_NUMBERS[event_type]
-        profile.reversal_days = channel.reversal_days
-        profile.names_any_event = channel.scope == "all"
-        profile.name_bytes = <uint8_t> len(name)
-        memcpy(profile.name, <const char *> name, len(name))
-        name_words(profile.name, len(name), &profile.name_head, &profile.name_tail)
-        slot = name_slot(profile.name_head, profile.name_tail)
-        while table.code_by_name[slot]:
-            slot = (slot + 1) % CHANNEL_NAME_SLOTS
-        table.code_by_name[slot] = channel.code
-    table.channels = <PyObject *> kept
-    Py_INCREF(kept)
-    return 0
-
-
-cdef void channel_table_clear(channel_table *table) noexcept:
-    """Make the table empty and let go of what it was filled from."""
-    cdef PyObject *channels = table.channels
-    memset(table, 0, sizeof(channel_table))
-    Py_XDECREF(channels)
 
 
 cdef inline uint64_t nibbles_of_fill(uint64_t nibbles) noexcept nogil:
@@ -149,29 +74,25 @@ cdef inline bint period_is_right(uint32_t period) noexcept nogil:
     return LOWEST_PERIOD <= period <= HIGHEST_PERIOD and 1 <= period % 100 <= 12
 
 
-cdef inline bint may_publish(const channel_profile *profile, uint8_t event_type) noexcept nogil:
-    return profile.publishes >> (event_type & 31) & 1
-
-
-cdef inline uint64_t bit_if(bint problem, int code) noexcept nogil:
-    return <uint64_t> problem << code
-
-
 cdef inline uint64_t packed_problems(const packed_event *event, const channel_profile *profile) noexcept nogil:
-    """What is wrong with a packed event: a bit for each outcome code; the lowest is the refusal."""
+    """What is wrong with a packed event without legs: a bit for each outcome code; the lowest is the refusal."""
     cdef uint64_t problems = 0, due_date = event.detail >> 32
-    problems |= bit_if(event.event_type != EVENT_TYPE_BILL and event.event_type != EVENT_TYPE_PAYMENT, OUTCOME_EVENT_TYPE_UNKNOWN)
+    problems |= bit_if(event.event_type == 0, OUTCOME_EVENT_TYPE_UNKNOWN)
     problems |= bit_if(not may_publish(profile, event.event_type), OUTCOME_CHANNEL_UNKNOWN)
     problems |= bit_if(event.business_date == 0, OUTCOME_BUSINESS_DATE_INVALID)
     problems |= bit_if(event.value_date == 0, OUTCOME_VALUE_DATE_INVALID)
     problems |= bit_if(not serial_is_right(event.serial, profile.serial_form), OUTCOME_SERIAL_MALFORMED)
     problems |= bit_if(event.household >= HOUSEHOLD_LIMIT, OUTCOME_HOUSEHOLD_NOT_13_DIGITS)
-    problems |= bit_if(event.amount_fen <= 0, OUTCOME_AMOUNT_NOT_POSITIVE)
+    problems |= bit_if(event.amount_fen < (event.event_type != EVENT_TYPE_COUNT_FLOAT), OUTCOME_AMOUNT_NOT_POSITIVE)
     if event.event_type == EVENT_TYPE_PAYMENT:
         problems |= bit_if(event.detail >= OUTLET_LIMIT, OUTCOME_OUTLET_MALFORMED)
-    else:
+        problems |= payment_problems(event, profile)
+    elif event.event_type == EVENT_TYPE_BILL:
         problems |= bit_if(not period_is_right(<uint32_t> event.detail), OUTCOME_PERIOD_INVALID)
         problems |= bit_if(due_date == 0 or due_date > HIGHEST_DATE, OUTCOME_DUE_DATE_INVALID)
+        problems |= bit_if(event.terminal != 0, OUTCOME_TERMINAL_UNKNOWN) | bit_if(event.payer != 0, OUTCOME_PAYER_MALFORMED)
+    else:
+        problems |= funds_problems(event, profile)
     return problems
 
 
@@ -197,14 +118,14 @@ cdef inline uint16_t decode_packed(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event
 ) noexcept nogil:
     cdef const channel_profile *profile
-    cdef uint64_t reserved[2]
+    cdef uint64_t tail
     cdef uint64_t problems
     if value_bytes != sizeof(packed_event):
         memset(event, 0, sizeof(packed_event))
         return OUTCOME_PACKED_MALFORMED
     memcpy(event, value, sizeof(packed_event))
-    memcpy(reserved, event.reserved, 16)
-    if reserved[0] | reserved[1]:
+    memcpy(&tail, &event.terminal, 8)
+    if tail >> 8 or (event.event_type >= EVENT_TYPE_OPEN_FLOAT and event.household | event.detail):
         memset(event, 0, sizeof(packed_event))
         return OUTCOME_PACKED_MALFORMED
     profile = &channels.profiles[event.channel if event.channel < 256 else 0]
@@ -277,7 +198,7 @@ cdef uint16_t decode_event_slow(
 
 cdef bytes event_with_legs(const packed_event *event, const packed_leg *legs):
     cdef bytes head = (<const uint8_t *> event)[:sizeof(packed_event)]
-    if event.event_type <= EVENT_TYPE_PAYMENT:
+    if not has_legs(event.event_type):
         return head
     return head + (<const uint8_t *> legs)[:event.detail * sizeof(packed_leg)]
 

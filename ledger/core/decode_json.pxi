@@ -13,7 +13,7 @@ cdef extern from * nogil:
     int __builtin_ctzll(unsigned long long value)
 
 # The length of a field's text where it is always the same, so that its end need not be searched; by FIELD_*, else 0.
-cdef uint8_t[NO_FIELD] TEXT_WIDTH = [0, 0, 10, 0, 13, 0, 10, 0, 7, 10]
+cdef uint8_t[NO_FIELD] TEXT_WIDTH = [0, 0, 10, 0, 13, 0, 10, 0, 7, 10, 0, 0]
 
 
 cdef inline uint64_t ends_plain_text(uint64_t word) noexcept nogil:

@@ -7,7 +7,7 @@ cdef enum:
 
 
 cdef inline bint is_packed_ledger_event(const uint8_t *value, int64_t value_bytes) noexcept nogil:
-    return value_bytes >= <int64_t>sizeof(packed_event) and value[0] == PACKED_EVENT_VERSION and value[1] > EVENT_TYPE_PAYMENT
+    return value_bytes >= <int64_t>sizeof(packed_event) and value[0] == PACKED_EVENT_VERSION and has_legs(value[1])
 
 
 cdef uint64_t head_problems(const packed_event *event, const channel_profile *profile) noexcept nogil:
@@ -49,7 +49,7 @@ cdef bint account_is_right(const uint8_t *account) noexcept nogil:
     memcpy(&high, account + 8, 8)
     if low | high == 0 or low & high == ALL_ONES:
         return True
-    if not 1 <= kind <= ACCOUNT_KIND_SUSPENSE or not 1 <= digits <= MAX_ACCOUNT_DIGITS:
+    if not 1 <= kind <= ACCOUNT_KIND_OVER_SHORT or not 1 <= digits <= MAX_ACCOUNT_DIGITS:
         return False
     for at in range(digits):
         limit = limit * 10
@@ -135,7 +135,7 @@ cdef uint16_t decode_packed_ledger_event(
     leg_count = event.detail
     if leg_bytes > <int64_t>(MAX_LEGS * sizeof(packed_leg)) or leg_bytes % <int64_t>sizeof(packed_leg) != 0 \
             or <uint64_t>leg_bytes // sizeof(packed_leg) != leg_count or event.household != 0 or event.amount_fen != 0 \
-            or not is_all_zero(event.reserved, sizeof(event.reserved)):
+            or event.payer != 0 or event.terminal != 0 or not is_all_zero(event.reserved, sizeof(event.reserved)):
         memset(event, 0, sizeof(packed_event))
         return OUTCOME_PACKED_MALFORMED
     profile = &channels.profiles[event.channel if event.channel < 256 else 0]

@@ -78,9 +78,12 @@ cdef inline int msgpack_field(const uint8_t **at, const uint8_t *end) noexcept n
 
 
 cdef inline int field_of_index(int index, const packed_event *event) noexcept nogil:
-    """Return the field at a place of an array: a bill has no outlet."""
-    if index >= FIELD_OUTLET and event.event_type == EVENT_TYPE_BILL:
-        index += 1
+    """Return the field at a place of an array: a bill has no outlet, a payment no period and no due date."""
+    if event.event_type == EVENT_TYPE_BILL:
+        index += index >= FIELD_OUTLET
+        return index if index <= FIELD_DUE_DATE else NO_FIELD
+    if index >= FIELD_PERIOD:
+        index += 2
     return index if index < NO_FIELD else NO_FIELD
 
 

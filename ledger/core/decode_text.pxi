@@ -33,11 +33,13 @@ cdef enum:
     FIELD_OUTLET = 7
     FIELD_PERIOD = 8
     FIELD_DUE_DATE = 9
-    NO_FIELD = 10
+    FIELD_PAYER = 10
+    FIELD_TERMINAL = 11
+    NO_FIELD = 12
     REQUIRED_FIELDS = 0x03F         # of both event types
-    OPTIONAL_FIELDS = 0x0C0         # value_date and outlet
+    OPTIONAL_FIELDS = 0xCC0         # value_date, outlet, payer and terminal
     REQUIRED_BILL_FIELDS = 0x33F
-    OUTLET_FIELD = 0x080
+    PAYMENT_FIELDS = 0xC80          # outlet, payer and terminal: of payments only
     MAX_EVENT_BYTES = 65536         # of a plain event; the slow path takes longer ones
     MAX_FAST_DIGITS = 18            # of an amount: cannot overflow
     LAST_YEAR = 2149
@@ -50,6 +52,8 @@ cdef struct text_event:
     packed_event *event
     const uint8_t *serial   # its form is known only once the channel is
     size_t serial_bytes
+    const uint8_t *terminal  # as the serial; NULL: left out
+    size_t terminal_bytes
     uint64_t outlet
     uint32_t period
     uint32_t due_date
@@ -210,7 +214,10 @@ cdef inline int field_at(const uint8_t *text, size_t left, size_t *name_bytes) n
     if first == c'o':
         return FIELD_OUTLET if name_is(text, left, b"outlet", 6) else NO_FIELD
     if first == c'p':
-        return FIELD_PERIOD if name_is(text, left, b"period", 6) else NO_FIELD
+        if name_is(text, left, b"period", 6):
+            return FIELD_PERIOD
+        name_bytes[0] = 5
+        return FIELD_PAYER if name_is(text, left, b"payer", 5) else NO_FIELD
     if first == c's':
         return FIELD_SERIAL if name_is(text, left, b"serial", 6) else NO_FIELD
     name_bytes[0] = 10
@@ -220,7 +227,10 @@ cdef inline int field_at(const uint8_t *text, size_t left, size_t *name_bytes) n
         return FIELD_VALUE_DATE if name_is(text, left, b"value_date", 10) else NO_FIELD
     if first == c't':
         name_bytes[0] = 4
-        return FIELD_TYPE if name_is(text, left, b"type", 4) else NO_FIELD
+        if name_is(text, left, b"type", 4):
+            return FIELD_TYPE
+        name_bytes[0] = 8
+        return FIELD_TERMINAL if name_is(text, left, b"terminal", 8) else NO_FIELD
     if first == c'c':
         name_bytes[0] = 7
         return FIELD_CHANNEL if name_is(text, left, b"channel", 7) else NO_FIELD
@@ -276,6 +286,13 @@ cdef inline int number_text(
     elif field == FIELD_OUTLET:
         found.outlet = digits_to_number(text, count)
         return 0 if found.outlet else OUTCOME_OUTLET_MALFORMED
+    elif field == FIELD_PAYER:
+        event.payer = digits_to_number(text, count)
+        return 0 if event.payer else OUTCOME_PAYER_MALFORMED
+    elif field == FIELD_TERMINAL:
+        found.terminal = text
+        found.terminal_bytes = count
+        return 0
     elif field == FIELD_PERIOD:
         found.period = text_to_period(text, count)
         return 0 if found.period else OUTCOME_PERIOD_INVALID
@@ -311,6 +328,15 @@ cdef inline bint first_time(text_event *found, int field) noexcept nogil:
     return is_first
 
 
+cdef inline uint8_t terminal_by_name(const channel_profile *profile, const uint8_t *name, size_t count) noexcept nogil:
+    """Return the place of a kind of terminal in its channel's profile; UNKNOWN_TERMINAL where it has none of that name."""
+    cdef uint8_t at
+    for at in range(profile.terminal_count):
+        if count and profile.terminal_name_bytes[at] == count and memcmp(profile.terminal_names[at], name, count) == 0:
+            return at
+    return UNKNOWN_TERMINAL
+
+
 cdef inline uint16_t finish_text_event(text_event *found, const channel_table *channels) noexcept nogil:
     """Check that the fields are those of the event's type and fit its channel, and fill what depends on them."""
     cdef packed_event *event = found.event
@@ -319,8 +345,13 @@ cdef inline uint16_t finish_text_event(text_event *found, const channel_table *c
         if found.seen & ~<uint32_t> OPTIONAL_FIELDS != REQUIRED_FIELDS:
             return DECODE_SLOW
         event.detail = found.outlet
+        if found.terminal != NULL:
+            event.terminal = terminal_by_name(profile, found.terminal, found.terminal_bytes)
+            if event.terminal == UNKNOWN_TERMINAL and not is_plain(found.terminal, found.terminal_bytes):
+                return DECODE_SLOW
+        found.problems |= payment_problems(event, profile)
     else:
-        if found.seen & ~<uint32_t> OPTIONAL_FIELDS != REQUIRED_BILL_FIELDS or found.seen & OUTLET_FIELD:
+        if found.seen & ~<uint32_t> OPTIONAL_FIELDS != REQUIRED_BILL_FIELDS or found.seen & PAYMENT_FIELDS:
             return DECODE_SLOW
         event.detail = <uint64_t> found.due_date << 32 | found.period
     if event.value_date == 0:

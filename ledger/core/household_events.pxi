@@ -1,10 +1,7 @@
-# Bills and payments: the posting rules of the two events that households know. Owns nothing; uses accounts, keys, transfers.
+# Bills, and the payments that a clearing account pays at once: most events are these. channel_events.pxi posts all others without
+# legs. Owns nothing; uses accounts, keys, transfers.
 
 cdef uint16_t BOOK = 1
-
-
-cdef inline uint64_t account_id_high(uint64_t kind, uint64_t digits) noexcept nogil:
-    return kind << 56 | digits << 48
 
 
 cdef uint64_t year_month_day(uint16_t date) noexcept nogil:
@@ -21,51 +18,14 @@ cdef uint64_t year_month_day(uint16_t date) noexcept nogil:
 
 cdef inline uint64_t content_hash(const packed_event *event, uint64_t hash_seed) noexcept nogil:
     """What an event says besides its key; never 0."""
-    return hash_pair(
-        event.household ^ <uint64_t>event.event_type << 56,
-        <uint64_t>event.amount_fen,
-        hash_pair(event.detail, event.value_date, hash_seed),
-    ) | 1
-
-
-cdef void entry_to_event(const journal_entry *entry, const account_record *accounts, packed_event *event) noexcept nogil:
-    """What the event said that made this transfer."""
-    cdef uint32_t household_slot = entry.debit_slot if entry.event_type == EVENT_TYPE_BILL else entry.credit_slot
-    memset(event, 0, sizeof(packed_event))
-    event.version = PACKED_EVENT_VERSION
-    event.event_type = entry.event_type
-    event.channel = entry.channel
-    event.business_date = entry.business_date
-    event.value_date = entry.value_date
-    memcpy(event.serial, entry.serial, 16)
-    event.household = accounts[household_slot].id_low
-    event.amount_fen = <int64_t>entry.amount_fen
-    event.detail = entry.detail
-
-
-cdef uint16_t difference(const packed_event *event, const packed_event *first) noexcept nogil:
-    """The outcome of an event whose key is known, by the first field that differs."""
-    if event.event_type != first.event_type:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_CODE
-    if event.household != first.household:
-        if event.event_type == EVENT_TYPE_BILL:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
-        return OUTCOME_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID
-    if event.amount_fen != first.amount_fen:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_AMOUNT
-    if event.detail != first.detail:
-        if event.event_type == EVENT_TYPE_PAYMENT:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_OUTLET
-        if <uint32_t>event.detail != <uint32_t>first.detail:
-            return OUTCOME_EXISTS_WITH_DIFFERENT_PERIOD
-        return OUTCOME_EXISTS_WITH_DIFFERENT_DUE_DATE
-    if event.value_date != first.value_date:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_VALUE_DATE
-    return OUTCOME_EXISTS
+    cdef uint64_t rest = hash_pair(event.detail, event.value_date, hash_seed)
+    if event.payer | event.terminal:
+        rest = hash_pair(event.payer, event.terminal, rest)
+    return hash_pair(event.household ^ <uint64_t>event.event_type << 56, <uint64_t>event.amount_fen, rest) | 1
 
 
 cdef uint32_t open_on_the_way(
-    Posting posting, const prepared_event *prepared, uint64_t id_low, uint64_t id_high
+    Posting posting, const prepared_event *prepared, uint64_t id_low, uint64_t id_high, uint16_t flags
 ) noexcept nogil:
     """Open an account that an event needs; return its slot, or NO_SLOT without memory."""
     cdef account_record record
@@ -80,13 +40,18 @@ cdef uint32_t open_on_the_way(
     entry = posting.next_entry(prepared)
     memcpy(entry.serial, &id_low, 8)
     memcpy(entry.serial + 8, &id_high, 8)
-    entry.detail = BOOK
+    entry.detail = <uint64_t>flags << 16 | BOOK
     entry.debit_slot = slot
     entry.credit_slot = NO_SLOT
     entry.kind = ENTRY_KIND_OPEN_ACCOUNT
     entry.code = ENTRY_CODE_OPEN_ACCOUNT
     open_record(posting.accounts.records, entry, posting.last_seq)
     return slot
+
+
+cdef inline uint64_t channel_and_date(const packed_event *event) noexcept nogil:
+    """The number of a clearing account."""
+    return <uint64_t>event.channel * 100_000_000 + year_month_day(event.business_date)
 
 
 cdef uint32_t *counter_slot(
@@ -99,7 +64,7 @@ cdef uint32_t *counter_slot(
         id_high[0] = account_id_high(ACCOUNT_KIND_REVENUE, 5)
         known = &posting.revenue_slot
     else:
-        id_low[0] = <uint64_t>event.channel * 100_000_000 + year_month_day(event.business_date)
+        id_low[0] = channel_and_date(event)
         id_high[0] = account_id_high(ACCOUNT_KIND_CLEARING, 11)
         known = &table.clearing_slots[event.channel]
     if known[0] == NO_SLOT:
@@ -126,11 +91,11 @@ cdef uint16_t household_event(Posting posting, const prepared_event *prepared, k
     if code != OUTCOME_APPLIED:
         return code
     if is_bill and household == NO_SLOT:
-        household = open_on_the_way(posting, prepared, event.household, household_high)
+        household = open_on_the_way(posting, prepared, event.household, household_high, 0)
     if counter[0] == NO_SLOT:
-        counter[0] = open_on_the_way(posting, prepared, counter_low, counter_high)
+        counter[0] = open_on_the_way(posting, prepared, counter_low, counter_high, 0)
     if not is_bill and household == NO_SLOT:
-        household = open_on_the_way(posting, prepared, event.household, household_high)
+        household = open_on_the_way(posting, prepared, event.household, household_high, 0)
     if household == NO_SLOT or counter[0] == NO_SLOT:
         posting.stop_status = APPLY_NO_MEMORY
         return STOPPED_INSIDE_EVENT

@@ -70,7 +70,7 @@ cdef int levels_above(const limit_table *table, uint32_t slot) noexcept nogil:
 
 
 cdef uint64_t credit_line(const limit_table *table, const account_record *accounts, uint32_t slot) noexcept nogil:
-    if not accounts[slot].flags & ACCOUNT_LIMITED or table.index_of_slot[slot] == 0:
+    if slot == NO_SLOT or not accounts[slot].flags & ACCOUNT_LIMITED or table.index_of_slot[slot] == 0:
         return 0
     return table.records[table.index_of_slot[slot] - 1].credit_line_fen
 

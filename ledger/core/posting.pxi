@@ -128,9 +128,11 @@ cdef class Posting:
                 return APPLY_STOPPED
             if original.event_type != prepared.event.event_type:
                 code = OUTCOME_EXISTS_WITH_DIFFERENT_CODE
-            elif prepared.event.event_type > EVENT_TYPE_PAYMENT:
+            elif has_legs(prepared.event.event_type):
                 code = ledger_event_difference(self, prepared, &original, seq)
             else:
+                if original.debit_slot == NO_SLOT or original.credit_slot == NO_SLOT:
+                    return self.stop_at_damaged_original(seq)
                 entry_to_event(&original, self.accounts.records, &first)
                 if content_hash(&first, self.keys.hash_seed) != slot.content_hash:
                     return self.stop_at_damaged_original(seq)
@@ -182,6 +184,7 @@ cdef class Posting:
         entry.value_date = prepared.event.value_date
         entry.channel = prepared.event.channel
         entry.event_type = prepared.event.event_type
+        entry.terminal = prepared.event.terminal
         return entry
 
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil:
@@ -221,11 +224,14 @@ cdef class Posting:
         cdef uint64_t first_seq = self.last_seq + 1
         cdef uint64_t hash_
         cdef uint16_t code
-        if prepared.event.event_type <= EVENT_TYPE_PAYMENT:
+        if is_plain_household_event(&prepared.event, &self.channels.profiles[prepared.event.channel]):
             code = household_event(self, prepared, table)
             first_seq = self.last_seq
-        else:
+        elif has_legs(prepared.event.event_type):
             code = ledger_event(self, prepared)
+        else:
+            code = channel_event(self, prepared)
+            first_seq = self.last_seq
         if code == STOPPED_INSIDE_EVENT:
             return self.stop_status
         if code == OUTCOME_APPLIED:
@@ -261,7 +267,7 @@ cdef class Posting:
             with gil:
                 prepared.code = decode_event_slow(
                     prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
-        if event.event_type > EVENT_TYPE_PAYMENT:
+        if has_legs(event.event_type):
             prepared.leg_count = <uint8_t>event.detail
         if prepared.code != OUTCOME_APPLIED:
             return

@@ -11,7 +11,9 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t household
         int64_t amount_fen
         uint64_t detail
-        uint8_t reserved[16]
+        uint64_t payer
+        uint8_t terminal
+        uint8_t reserved[7]
 
     ctypedef struct packed_leg:
         uint8_t debit_account[16]
@@ -48,7 +50,8 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint8_t leg
         uint8_t leg_count
         uint16_t flags
-        uint8_t reserved[2]
+        uint8_t terminal
+        uint8_t reserved
 
     ctypedef struct outcome_record:
         uint8_t serial[16]
@@ -272,6 +275,10 @@ cdef extern from "ledger/record_layout.h" nogil:
         ENTRY_CODE_OPEN_ACCOUNT
         ENTRY_CODE_BILL
         ENTRY_CODE_PAYMENT
+        ENTRY_CODE_TOP_UP
+        ENTRY_CODE_OPEN_FLOAT
+        ENTRY_CODE_COUNT_FLOAT
+        ENTRY_CODE_BANK_FLOAT
         EVENT_TYPE_OPEN_ACCOUNT
         EVENT_TYPE_TRANSFER
         EVENT_TYPE_POST
@@ -281,6 +288,10 @@ cdef extern from "ledger/record_layout.h" nogil:
         EVENT_TYPE_UNFREEZE
         EVENT_TYPE_CLOSE
         EVENT_TYPE_CLOCK
+        EVENT_TYPE_TOP_UP
+        EVENT_TYPE_OPEN_FLOAT
+        EVENT_TYPE_COUNT_FLOAT
+        EVENT_TYPE_BANK_FLOAT
         MAX_LEGS
         LEG_PENDING
         LEG_POST_PENDING
@@ -296,6 +307,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         ACCOUNT_KIND_OPERATOR
         ACCOUNT_KIND_TILL
         ACCOUNT_KIND_SUSPENSE
+        ACCOUNT_KIND_OVER_SHORT
         ENTRY_KIND_PENDING
         ENTRY_KIND_POST
         ENTRY_KIND_VOID

@@ -39,7 +39,7 @@ cdef class Replay:
         table = key_table_of(keys, entry.business_date)
         if table == NULL:
             return -1
-        if entry.event_type == EVENT_TYPE_BILL or entry.event_type == EVENT_TYPE_PAYMENT:
+        if not has_legs(entry.event_type):
             entry_to_event(entry, self.posting.accounts.records, &event)
             hash_ = content_hash(&event, keys.hash_seed)
         return key_insert(keys, table, key_hash(serial, entry.channel, keys.hash_seed), serial, entry.channel, hash_, seq)

@@ -25,6 +25,7 @@ SERIALS = {
     "business_hall": ["A", "AB", "~" * 16],
     "billing": ["1", "2", "3"],
 }
+WITH_PAYER = ("postal_station", "business_hall")
 ENCODINGS = (encode_json, encode_msgpack, lambda event: encode_msgpack(event, as_array=True), encode_packed)
 
 # Few of each, so that keys meet again, with the same content and with other content.
@@ -46,7 +47,8 @@ def events(draw: st.DrawFn) -> Event:
     }
     if channel == "billing":
         return Bill(**common, period=draw(st.sampled_from(["2026-06", "2026-07"])), due_date=draw(dates))
-    return Payment(**common, outlet=draw(st.sampled_from([None, "5", "330000001"])))
+    payer = draw(st.sampled_from(["1", "2"])) if channel in WITH_PAYER else None
+    return Payment(**common, outlet=draw(st.sampled_from([None, "5", "330000001"])), payer=payer)
 
 
 @st.composite
