@@ -1,5 +1,5 @@
-# The posting rules of channels: payments that a card, deposit or float pays or that are instructions, top-ups, and what happens
-# to floats. ledger/model_channels.py says the same in plain Python. Owns nothing; uses accounts, holds, transfers, household events.
+# The posting rules of channels: payments that a card, deposit or float pays, instructions, top-ups, and what happens to floats.
+# ledger/model_channels.py says the same in plain Python. Owns nothing; uses accounts, holds, transfers, household events.
 
 cdef struct account_side:
     uint64_t id_low
