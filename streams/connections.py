@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaError, SaslAuthenticationFailed
+from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
+from aiokafka.protocol.metadata import MetadataRequest
 
 TIMEOUT_MS = 5000
 
@@ -20,10 +21,13 @@ async def refusal(bootstrap_servers: str, settings: Mapping[str, Any]) -> str:
     for host, port, _ in collect_hosts(bootstrap_servers, randomize=False):
         try:
             connection = await create_conn(host, port, request_timeout_ms=TIMEOUT_MS, **security)
+            try:
+                await connection.send(MetadataRequest([]))  # a connection alone is given to anybody
+            finally:
+                connection.close()
         except (OSError, KafkaError) as error:
             reason = f"{host}:{port}: {_reason(error)}"
         else:
-            connection.close()
             return ""
     return reason
 
@@ -35,4 +39,6 @@ def _reason(error: Exception) -> str:
         return f"TLS failed: {error.reason or error}"
     if isinstance(error, SaslAuthenticationFailed):
         return f"it refuses the user: {' '.join(map(str, error.args))}"
+    if isinstance(error, KafkaConnectionError):
+        return "it closed the connection; perhaps it asks for TLS, for a user, or for our certificate"
     return str(error) or type(error).__name__
