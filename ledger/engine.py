@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +43,21 @@ class Engine:
     ``apply`` and ``quarantine_batch`` are for one thread; everything else may be called from any.
     """
 
-    def __init__(self, journal: Journal, posting: _core.Posting, projector: _core.Projector, keys: KeyCheckpointer) -> None:
-        """Use ``Engine.open``."""
+    def __init__(
+        self,
+        journal: Journal,
+        posting: _core.Posting,
+        projector: _core.Projector,
+        keys: KeyCheckpointer,
+        checkpoint_seq: int,
+    ) -> None:
+        """Use ``Engine.open``. ``checkpoint_seq``: what key tables on disk hold."""
         self._journal = journal
         self._writer = journal.writer
         self._posting = posting
         self._projector = projector
         self._keys = keys
-        self._checkpoint_seq = posting.last_seq
+        self._checkpoint_seq = checkpoint_seq
         self.directory = journal.directory
         self.torn_tail = journal.torn_tail
 
@@ -102,30 +110,31 @@ class Engine:
             future_days=parameters.future_days,
             key_memory_bytes=key_memory_bytes,
         )
-        projector, accounts_seq, accounts_frame = _load_accounts(journal)
-        key_files = posting.key_files(ledger_id)
-        keys_directory = key_directory(journal.directory / "keys", journal.ownership.epoch)
-        watermarks = load_key_files(key_files, keys_directory)
-        last_seq = last.last_seq if last else 0
-        known_seq = max(accounts_seq, watermarks.keys_seq, watermarks.state_seq)
-        if known_seq > last_seq:
-            raise JournalDamaged(
-                "the journal ends before entries that were durable",
-                segment=journal.segment.segment_number,
-                seq=last_seq + 1,
-                expected=known_seq,
-                found=last_seq,
-            )
-        posting.load_accounts(projector)
-        reader = journal.reader(follow=False)
-        reader.seek_frame(min(accounts_frame, watermarks.keys_frame, watermarks.state_frame) + 1)
-        replay = _core.Replay(posting, accounts_seq, watermarks.keys_seq, watermarks.keys_frame, watermarks.state_seq)
-        replay.run(reader, progress)
+        with ThreadPoolExecutor(1, "recovery") as beside:
+            projector_when_ready, accounts_seq, accounts_frame = _load_accounts(journal, posting, beside)
+            key_files = posting.key_files(ledger_id)
+            keys_directory = key_directory(journal.directory / "keys", journal.ownership.epoch)
+            watermarks = load_key_files(key_files, keys_directory)
+            last_seq = last.last_seq if last else 0
+            known_seq = max(accounts_seq, watermarks.keys_seq, watermarks.state_seq)
+            if known_seq > last_seq:
+                raise JournalDamaged(
+                    "the journal ends before entries that were durable",
+                    segment=journal.segment.segment_number,
+                    seq=last_seq + 1,
+                    expected=known_seq,
+                    found=last_seq,
+                )
+            reader = journal.reader(follow=False)
+            reader.seek_frame(min(accounts_frame, watermarks.keys_frame, watermarks.state_frame) + 1)
+            replay = _core.Replay(posting, accounts_seq, watermarks.keys_seq, watermarks.keys_frame, watermarks.state_seq)
+            replay.run(reader, progress)
+            projector = projector_when_ready()
         if last:
             posting.resume(last)
         keys = KeyCheckpointer(key_files, keys_directory, journal.writer.wait_durable)
         projector.start(journal.writer)
-        return cls(journal, posting, projector, keys)
+        return cls(journal, posting, projector, keys, min(watermarks.keys_seq, watermarks.state_seq))
 
     @property
     def next_offset(self) -> int:
@@ -242,14 +251,27 @@ class Engine:
             self._checkpoint_seq = posting.last_seq
 
 
-def _load_accounts(journal: Journal) -> tuple[_core.Projector, int, int]:
-    """Return the projector with its accounts, and its watermark; where there are none to trust, made anew from the journal."""
-    projector = _core.Projector(journal.directory, journal.segment.ledger_id, journal.ownership.epoch)
+def _load_accounts(
+    journal: Journal, posting: _core.Posting, beside: ThreadPoolExecutor
+) -> tuple[Callable[[], _core.Projector], int, int]:
+    """Give ``posting`` the accounts of the balances; return what waits for the projector, and the watermark of the accounts.
+
+    Where there are none to trust, posting begins with none, and its replay of the journal makes them, while another replay
+    ``beside`` makes the balances anew.
+    """
+    directory, epoch = journal.directory, journal.ownership.epoch
+    projector = _core.Projector(directory, journal.segment.ledger_id, epoch)
+    room: list[Future[None]] = []
     try:
-        seq, frame = projector.load(fresh_generation=not journal.ownership.is_alone)
+        seq, frame = projector.load(
+            fresh_generation=not journal.ownership.is_alone,
+            expect=lambda account_count: room.append(beside.submit(posting.expect_accounts, account_count)),
+        )
     except (ProjectionDamaged, FormatVersionMismatch):
         seq = frame = 0
+    for taken in room:
+        taken.result()
     if frame == 0 and journal.last_frame:
-        projector = replayed_projector(journal.directory, journal.ownership.epoch)
-        seq, frame = projector.projected_seq, projector.projected_frame
-    return projector, seq, frame
+        return beside.submit(replayed_projector, directory, epoch).result, 0, 0
+    posting.load_accounts(projector)
+    return lambda: projector, seq, frame

@@ -1,10 +1,13 @@
 """What an epoch's checkpoint of key tables leaves to the next, and that a writer that was taken over cannot change it."""
 
+import shutil
+
 import pytest
 
 from bench.workload import Workload
 from ledger.engine import Engine
 from ledger.errors import Fenced
+from ledger.projections.comparison import compare_with_journal
 
 WORKLOAD = Workload(seed=21, events=4000, households=300, records_per_batch=500)
 BATCHES = list(WORKLOAD.batches())
@@ -31,6 +34,32 @@ def test_each_epoch_begins_with_the_checkpoint_of_the_one_before(tmp_path):
         assert checkpoints(tmp_path) == [f"epoch-{epoch}"]
     with open_engine(tmp_path):
         assert checkpoints(tmp_path) == ["epoch-4"]
+
+
+def test_keys_made_anew_from_the_journal_are_in_the_checkpoint_of_the_next_clean_stop(tmp_path):
+    with open_engine(tmp_path) as engine:
+        apply(engine, BATCHES)
+    shutil.rmtree(tmp_path / "events-0" / "keys")
+    with open_engine(tmp_path):
+        assert checkpoints(tmp_path) == []
+    assert checkpoints(tmp_path) == ["epoch-2"]
+    with open_engine(tmp_path) as engine:
+        apply(engine, AGAIN)
+        assert engine.status().events_applied == WORKLOAD.fates().fresh
+
+
+def test_a_start_without_balances_and_keys_makes_both_from_the_journal(tmp_path):
+    with open_engine(tmp_path) as engine:
+        apply(engine, BATCHES)
+        engine.wait_projected()
+        before = engine.status()
+    shutil.rmtree(tmp_path / "events-0" / "keys")
+    shutil.rmtree(tmp_path / "events-0" / "balances")
+    with open_engine(tmp_path) as engine:
+        assert engine.status() == before
+        assert compare_with_journal(tmp_path / "events-0").agrees
+        apply(engine, AGAIN)
+        assert engine.status().events_applied == WORKLOAD.fates().fresh
 
 
 def test_an_epoch_that_was_killed_before_its_first_checkpoint_hands_on_what_it_was_given(tmp_path):

@@ -101,21 +101,30 @@ cdef uint32_t account_append(account_table *table, const account_record *record)
     return slot
 
 
+cdef int account_table_make_room(account_table *table, uint32_t count) noexcept nogil:
+    """Take the memory that an empty table needs for ``count`` accounts; return 0, or -1 where there is none."""
+    cdef uint64_t cell_count = table.cell_count
+    while cell_count < <uint64_t>count * 2:
+        cell_count *= 2
+    if count > ACCOUNT_LIMIT or cell_count > table.cell_count and account_index_grow(table, cell_count) != 0:
+        return -1
+    touch_memory(table.records, <size_t>count * sizeof(account_record))
+    touch_memory(table.cells, cell_count * sizeof(uint64_t))
+    return 0
+
+
 cdef int account_table_load(account_table *table, const account_record *records, uint32_t count) noexcept nogil:
     """Fill an empty table with ``count`` records in slot order; return 0, or -1 where there is no memory."""
-    cdef uint64_t cell_count = table.cell_count
     cdef uint64_t hash_
     cdef uint32_t slot
     cdef uint32_t ahead = 16
-    while cell_count < <uint64_t>count * 2:
-        cell_count *= 2
-    if count > ACCOUNT_LIMIT or account_index_grow(table, cell_count) != 0:
+    if account_table_make_room(table, count) != 0:
         return -1
     memcpy(table.records, records, <size_t>count * sizeof(account_record))
     for slot in range(count):
         if slot + ahead < count:
             account_prefetch_cell(table, account_hash(table, records[slot + ahead].id_low, records[slot + ahead].id_high))
         hash_ = account_hash(table, records[slot].id_low, records[slot].id_high)
-        place_cell(table.cells, cell_count, hash_ << 32 | (slot + 1))
+        place_cell(table.cells, table.cell_count, hash_ << 32 | (slot + 1))
     table.count = count
     return 0

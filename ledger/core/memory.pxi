@@ -9,6 +9,9 @@ cdef extern from * nogil:
     void prefetch "__builtin_prefetch"(const void *address, int write)
     void prefetch_two_lines(const void *address)
 
+cdef enum:
+    MADV_POPULATE_WRITE = 23  # Linux 5.14; C libraries do not all have it yet
+
 
 cdef inline uint64_t multiply_high(uint64_t a, uint64_t b) noexcept nogil:
     return <uint64_t>((<wide_uint>a * b) >> 64)
@@ -39,3 +42,9 @@ cdef void *reserve_memory(size_t length) noexcept nogil:
         return NULL
     madvise(memory, length, MADV_HUGEPAGE)
     return memory
+
+
+cdef void touch_memory(void *memory, size_t length) noexcept nogil:
+    """Have the system give the memory now that it would give page by page; where it does not know how, it does that."""
+    if length:
+        madvise(memory, length, MADV_POPULATE_WRITE)

@@ -352,6 +352,14 @@ cdef class Posting:
         """The first business date that is not closed, in days since 1970-01-01."""
         return max(0, self.ledger_date - self.close_after_days)
 
+    def expect_accounts(self, uint32_t account_count):
+        """Take the memory for so many accounts, before any is there. May run while a projector loads them."""
+        cdef int failed
+        with nogil:
+            failed = account_table_make_room(&self.accounts, account_count)
+        if failed:
+            raise MemoryError("no memory for the accounts")
+
     def load_accounts(self, Projector projector not None):
         """Take the accounts that a projection holds."""
         if account_table_load(&self.accounts, projector.records, projector.count) != 0:

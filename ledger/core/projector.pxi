@@ -80,19 +80,20 @@ cdef class Projector:
 
     # --- Opening --------------------------------------------------------------------------------------------------------
 
-    def load(self, *, bint fresh_generation=False):
+    def load(self, *, bint fresh_generation=False, object expect=None):
         """Fill the replica from the newest generation, and make it ours to flush to. Return (watermark_seq, watermark_frame).
 
         With ``fresh_generation`` a new one is written instead, as is needed where the last owner may still be alive: a process
         that is stopped inside an ``lmdb_txn`` locks its generation for ever. An empty ledger gets an empty one. Raises
         FormatVersionMismatch, and ProjectionDamaged where the balances cannot be trusted and must be made from the journal.
+        ``expect(account_count)`` is called before the accounts are read.
         """
         newest = generations.newest(self.directory)
         if newest is None:
             self.start_generation()
             return 0, 0
         self.file = open_balance_file(newest, False)
-        was_clean = self._fill()
+        was_clean = self._fill(expect)
         self.slots_flushed = self.count
         if fresh_generation:
             self.start_generation()
@@ -102,7 +103,7 @@ cdef class Projector:
         self.publish_progress()
         return self.state.watermark_seq, self.state.watermark_frame
 
-    def _fill(self):
+    def _fill(self, expect):
         cdef balance_meta meta
         cdef wide_uint digest
         cdef void *txn
@@ -114,6 +115,8 @@ cdef class Projector:
             if code:
                 raise lmdb_failure(code, self.file.path)
             self.check_trust(&meta)
+            if expect is not None:
+                expect(meta.account_count)
             with nogil:
                 code = self.file.read_records(txn, self.records, meta.account_count, &digest)
                 if not code and memcmp(&digest, meta.state_digest, sizeof(digest)):
