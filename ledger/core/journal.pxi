@@ -261,12 +261,18 @@ cdef class JournalWriter(FrameRing):
     @property
     def durable_seq(self) -> int:
         """The ``seq`` of the last durable entry."""
-        return self.get_durable_seq()
+        cdef uint64_t seq
+        with nogil:
+            seq = self.get_durable_seq()
+        return seq
 
     @property
     def durable_frame(self) -> int:
         """The number of the last durable frame."""
-        return self.get_durable_frame()
+        cdef uint64_t number
+        with nogil:
+            number = self.get_durable_frame()
+        return number
 
     @property
     def journal_bytes(self) -> int:
@@ -309,7 +315,8 @@ cdef class JournalWriter(FrameRing):
         try:
             return make_frame(header, self.ring[frame_number % self.ring_frames].byte_offset)
         finally:
-            self.unpin_frame(frame_number)
+            with nogil:
+                self.unpin_frame(frame_number)
 
     def check(self) -> None:
         """Raise ``JournalWriteFailed`` if the writer has stopped because of it, ``Fenced`` if another has taken over."""
@@ -359,13 +366,15 @@ cdef class JournalWriter(FrameRing):
 
     def close(self) -> None:
         """Make what is sealed durable, stop the threads, release the files; then raise what ``check`` raises."""
-        pthread_mutex_lock(&self.mutex)
-        self.closing = True
-        pthread_cond_broadcast(&self.changed)
-        pthread_mutex_unlock(&self.mutex)
+        with nogil:
+            pthread_mutex_lock(&self.mutex)
+            self.closing = True
+            pthread_cond_broadcast(&self.changed)
+            pthread_mutex_unlock(&self.mutex)
         if self.threads:
             self.threads[0].join()
-            self.fail(WRITER_CLOSED, 0, 0, 0)
+            with nogil:
+                self.fail(WRITER_CLOSED, 0, 0, 0)
             self.threads[1].join()
             self.threads = []
         if self.segment_fd >= 0:

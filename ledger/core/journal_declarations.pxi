@@ -107,7 +107,7 @@ cdef class FrameRing:
     cdef uint64_t next_byte_offset
     cdef uint64_t next_segment_bytes
     cdef uint64_t standard_segment_bytes
-    # Shared, under the mutex.
+    # Shared, under the mutex. Nobody waits for it with the GIL: a build that traces lines takes the GIL under it.
     cdef pthread_mutex_t mutex
     cdef pthread_cond_t changed
     cdef uint64_t sealed_frame
