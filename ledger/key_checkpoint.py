@@ -86,6 +86,15 @@ def load_key_files(keys: _core.KeyFiles, directory: Path) -> KeyWatermarks:
     return KeyWatermarks(*watermark, *keys.load_state(state.read_bytes(), str(state)))
 
 
+def check_key_files(directory: Path, ledger_id: bytes, hash_seed: int) -> int:
+    """Read every file of an epoch's directory, keeping nothing; return the keys in its tables. Raises as ``load_key_files``."""
+    files = _core.KeyFiles(ledger_id)
+    checkpoint, state = directory / "checkpoint", directory / _STATE
+    files.read_checkpoint(checkpoint.read_bytes(), str(checkpoint))
+    files.check_state(state.read_bytes(), str(state))
+    return sum(_core.check_key_table(str(path), hash_seed, ledger_id) for path in directory.glob(f"*{_SUFFIX}"))
+
+
 class KeyCheckpointer:
     """Writes checkpoints of one engine's key tables. All methods but the thread's own work run between two blocks."""
 

@@ -1,4 +1,7 @@
-"""Checking a whole journal: every frame, checksum, digest, counter and link, and the trial balance, from the first entry on."""
+"""Checking a whole journal: every frame, checksum, digest, counter and link, and the trial balance, from the first entry on.
+
+Beside it, the files that a start would otherwise read back from the last key checkpoint.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from pathlib import Path
 
 from ledger._core import JournalVerifier, check_segment_numbers
 from ledger.errors import JournalDamaged, LedgerNotFound
-from ledger.journal import FrameHeader, TornTail, find_end
+from ledger.journal import FrameHeader, TornTail, find_end, read_parameters
+from ledger.key_checkpoint import check_key_files, complete_directory
 
 STEP_BYTES = 32 << 20
 MOST_SEQ = 2**64 - 1
@@ -92,6 +96,23 @@ def verify_journal(
         state_digest=state_digest,
         torn_tail=end.torn_tail if end else None,
     )
+
+
+def verify_keys(directory: Path | str) -> int:
+    """Read the files of the last key checkpoint of the shard in ``directory``; return how many keys they hold.
+
+    They are sound or not; whether their keys are those of the journal is not looked at. The engine may run meanwhile. Raises
+    ``KeyTableDamaged``, ``FormatVersionMismatch``, ``LedgerNotFound``.
+    """
+    keys = Path(directory) / "keys"
+    header = read_parameters(directory)
+    while (tables := complete_directory(keys)) is not None:
+        try:
+            return check_key_files(tables, header.ledger_id, header.hash_seed)
+        except FileNotFoundError:
+            if complete_directory(keys) == tables:
+                raise  # otherwise a new owner of the ledger has moved the tables meanwhile
+    return 0
 
 
 def _check(verifier: JournalVerifier, total_bytes: int, progress: Progress | None, up_to_seq: int = MOST_SEQ) -> None:

@@ -227,6 +227,14 @@ def test_a_state_digest_that_was_noted_wrongly_ends_with_status_3(copy):
     assert "their state digest is not" in ended.err
 
 
+def test_a_damaged_key_table_ends_with_status_3_and_names_its_file(copy):
+    (path,) = (copy / "ledger" / "payments.events-0" / "keys").rglob(f"{DAY}.keys")
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    ended = in_a_process("verify", cwd=copy)
+    assert ended.status == 3
+    assert f"{DAY}.keys" in ended.err
+
+
 def test_status_and_verification_tell_the_same_state_digest(peakledger):
     told = peakledger("status", "--json").items[0]["state_digest"]
     assert len(told) == 32

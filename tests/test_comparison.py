@@ -35,23 +35,26 @@ def test_balances_that_equal_a_replay_agree(shard):
 
 
 def test_accounts_and_fields_that_differ_are_named(shard):
-    change_account(shard, 151, credits_posted=3)
-    change_account(shard, 51, debits_posted=249759, flags=8)
+    accounts = list(BalanceReader(shard).items())
+    first, second = accounts[51], accounts[151]
+    change_account(shard, 151, credits_posted=second.credits_posted + 3)
+    change_account(shard, 51, debits_posted=first.debits_posted + 1, flags=first.flags ^ 8)
     stored = stored_state(shard)
     assert stored.noted_digest != stored.found_digest
     comparison = compare_with_journal(shard)
     assert comparison.accounts_differing == 2
     assert comparison.differences == (
-        Difference("household:3364192385566", "debits_posted", 249758, 249759),
-        Difference("household:3364192385566", "flags", 0, 8),
-        Difference("household:3373716410877", "credits_posted", 890041, 3),
+        Difference(first.account, "debits_posted", first.debits_posted, first.debits_posted + 1),
+        Difference(first.account, "flags", first.flags, first.flags ^ 8),
+        Difference(second.account, "credits_posted", second.credits_posted, second.credits_posted + 3),
     )
     assert compare_with_journal(shard, most_differences=1).differences == comparison.differences[:1]
 
 
 def test_an_amount_posted_to_the_wrong_account_is_found_although_the_sums_are_right(shard):
-    change_account(shard, 1, debits_posted=1)
-    change_account(shard, 51, debits_posted=249757)
+    accounts = list(BalanceReader(shard).items())
+    change_account(shard, 1, debits_posted=accounts[1].debits_posted + 1)
+    change_account(shard, 51, debits_posted=accounts[51].debits_posted - 1)
     stored = stored_state(shard)
     assert stored.noted_digest != stored.found_digest
 
@@ -64,11 +67,12 @@ def test_a_digest_that_is_not_of_these_accounts_is_found(shard):
 
 
 def test_a_changed_id_is_damage(shard):
+    account = list(BalanceReader(shard).items())[5].account
     change_account(shard, 5, id_low=1)
     with pytest.raises(ProjectionDamaged, match="leads to another"):
         stored_state(shard)
     with pytest.raises(ProjectionDamaged):
-        BalanceReader(shard).get("household:3345043835058")
+        BalanceReader(shard).get(account)
 
 
 def test_ids_that_lead_to_each_others_account_are_damage(shard):

@@ -115,6 +115,10 @@ cdef class KeyFiles:
         cdef Posting posting = self.posting
         return posting_state_bytes(posting, self.ledger_id, posting.sealed_frame)
 
+    def check_state(self, bytes content not None, str path not None):
+        """Raise what ``load_state`` would raise of such a content."""
+        check_posting_state(content, self.ledger_id, path)
+
     def load_state(self, bytes content not None, str path not None):
         """Fill an empty posting from keys/posting.state; return its (seq, frame). Raises as ``read_checkpoint`` does."""
         load_posting_state(self.posting, content, self.ledger_id, path)
@@ -228,6 +232,26 @@ cdef key_table *open_key_table(str path, uint64_t hash_seed, bytes ledger_id) ex
     except BaseException:
         munmap(memory, length)
         raise
+
+
+def check_key_table(str path not None, uint64_t hash_seed, bytes ledger_id not None):
+    """Read a table's whole file and return how many keys it holds. Raises KeyTableDamaged, FormatVersionMismatch, OSError."""
+    cdef key_table *table = open_key_table(path, hash_seed, ledger_id)
+    cdef key_part *part
+    cdef uint64_t keys = 0, at = 0
+    cdef int failure = 0
+    try:
+        with nogil:
+            while at < <uint64_t>1 << table.depth:
+                part = table.parts[at]
+                keys += part.keys
+                failure |= key_part_check(part)
+                at += places_of(table, part)
+        if failure:
+            raise KeyTableDamaged("the key table file is not what was written", hint=KEYS_HINT, path=path)
+        return keys
+    finally:
+        key_table_free(NULL, table)
 
 
 def find_key(str path not None, uint64_t hash_seed, bytes ledger_id not None, bytes serial not None, uint16_t channel):

@@ -81,14 +81,9 @@ cdef uint64_t expected_state_bytes(const posting_state_header *header) noexcept 
         + header.reversal_count * sizeof(reversal_place) + header.limit_count * sizeof(limit_place)
 
 
-cdef int load_posting_state(Posting posting, bytes content, bytes ledger_id, str path) except -1:
-    """Fill an empty posting from the file's content. Raises KeyTableDamaged, FormatVersionMismatch, MemoryError."""
+cdef int check_posting_state(bytes content, bytes ledger_id, str path) except -1:
     cdef const uint8_t *data = <const uint8_t *><const char *>content
     cdef const posting_state_header *header = <const posting_state_header *>data
-    cdef const uint8_t *place = data + sizeof(posting_state_header)
-    cdef const reversal_place *reversed_
-    cdef const limit_place *limit
-    cdef uint64_t at
     if len(content) < <Py_ssize_t>sizeof(posting_state_header) or header.magic != POSTING_STATE_MAGIC \
             or header.crc32c != crc32c(0, data + 8, len(content) - 8) \
             or memcmp(header.ledger_id, <const char *>ledger_id, 16) != 0 \
@@ -97,6 +92,17 @@ cdef int load_posting_state(Posting posting, bytes content, bytes ledger_id, str
     if header.format_version != FORMAT_VERSION:
         raise FormatVersionMismatch(
             "the posting state has another format", path=path, expected=FORMAT_VERSION, found=header.format_version)
+    return 0
+
+
+cdef int load_posting_state(Posting posting, bytes content, bytes ledger_id, str path) except -1:
+    """Fill an empty posting from the file's content. Raises KeyTableDamaged, FormatVersionMismatch, MemoryError."""
+    cdef const posting_state_header *header = <const posting_state_header *><const char *>content
+    cdef const uint8_t *place = <const uint8_t *><const char *>content + sizeof(posting_state_header)
+    cdef const reversal_place *reversed_
+    cdef const limit_place *limit
+    cdef uint64_t at
+    check_posting_state(content, ledger_id, path)
     for at in range(header.hold_count):
         if read_hold(&posting.holds, <const hold_record *>place) == NO_HOLD:
             raise MemoryError("no memory for the holds")

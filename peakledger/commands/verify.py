@@ -11,7 +11,7 @@ from ledger.projections.lmdb_projection import rebuild_projection
 from ledger.projections.outlet_totals import OutletTotals
 from ledger.projections.quarantine import Quarantine
 from ledger.projections.rebuild import rebuild_balances
-from ledger.verify import VerifyReport, verify_journal
+from ledger.verify import VerifyReport, verify_journal, verify_keys
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
@@ -22,6 +22,8 @@ REBUILD_HINT = "Make them anew: peakledger rebuild"
 
 def verify(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
     """Read the whole journal of every shard, check all checksums and digests, and hold the balances against it by state digest.
+
+    The files of the key checkpoint are read too.
 
     An engine may run meanwhile. Damage is told with its segment, seq and byte offset, and ends with status 3; so do balances that
     are not those of the journal, told by account and field. A torn tail, as a kill leaves it, is no damage: the next start cuts
@@ -38,7 +40,7 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
             item["sound"] = False
             errors.append(error)
         items.append(item)
-    show("verification", items, as_json=as_json, hide=["state_digest"])
+    show("verification", items, as_json=as_json, hide=["state_digest", "keys_in_files"])
     for other in errors[:-1]:
         error_console.print(f"peakledger: {other}", markup=False)
     if errors:
@@ -54,6 +56,7 @@ def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
     with _told(f"journal of {directory.name}") as progress:
         report = verify_journal(directory, progress, state_digest_at=seq)
     item |= _journal_item(report)
+    item["keys_in_files"] = verify_keys(directory)
     if isinstance(stored, PeakledgerError):
         raise stored
     item |= {"balances_seq": stored.seq, "state_digest": f"{stored.found_digest:032x}"}
