@@ -148,7 +148,7 @@ class History:
         if slot is not None:
             walk = EVERYTHING.walk(self._entries, slot, head)
             while page := walk.newest(_ENTRIES_AT_ONCE):
-                yield [(seq, entry) for seq, entry, _, _ in page]
+                yield [(seq, self._entries.read_entry(seq) or b"") for seq, *_ in page]
 
     def _head(self, account: str | int) -> tuple[int | None, Position]:
         """Return the slot of an account and how it is now."""
