@@ -6,6 +6,7 @@ A channel is a profile, a TOML file, and nothing else. An error names the file, 
 import re
 import tomllib
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ __all__ = [
     "Terminal",
     "load_channels",
     "read_profile",
+    "rules_digest",
 ]
 
 HINT = "docs/channels.md describes the keys of a profile"
@@ -68,6 +70,24 @@ def load_channels(folder: str | Path | None = None) -> tuple[Channel, ...]:
         raise ConfigurationError(f"{folder}: no such directory", hint="Name the directory of the channels' profiles")
     added = [(str(path), read_profile(path)) for path in sorted(Path(folder).glob("*.toml"))]
     return _told_apart([("a built-in channel", channel) for channel in BUILT_IN_CHANNELS] + added)
+
+
+def rules_digest(channels: Iterable[Channel]) -> int:
+    """Return the first 8 bytes of the SHA-256 of all that the profiles say about decoding and posting: every frame carries it."""
+    said = [
+        (
+            channel.code,
+            channel.name,
+            channel.serial_form,
+            channel.publishes,
+            channel.scope,
+            channel.reversal_days,
+            channel.limits,
+            channel.rules,
+        )
+        for channel in sorted(channels, key=lambda channel: channel.code)
+    ]
+    return int.from_bytes(sha256(msgspec.json.encode(said)).digest()[:8], "little")
 
 
 def _told_apart(channels: Iterable[tuple[str, Channel]]) -> tuple[Channel, ...]:

@@ -69,6 +69,7 @@ class FrameHeader(NamedTuple):
     events_applied: int
     events_existing: int
     events_refused: int
+    rules_digest: int = 0
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:

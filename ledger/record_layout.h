@@ -218,7 +218,8 @@ typedef struct {
   uint64_t events_applied;
   uint64_t events_existing; /* outcome exists */
   uint64_t events_refused; /* every other outcome */
-  uint8_t reserved_tail[16]; /* zero */
+  uint64_t rules_digest; /* of the posting rules that the entries were made by; 0 where the writer had none */
+  uint8_t reserved_tail[8]; /* zero */
 } frame_header;
 
 /* The first block of a segment file. */

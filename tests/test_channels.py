@@ -10,11 +10,14 @@ import pytest
 
 from ledger import _core
 from ledger.account_ids import AccountKind
-from ledger.channels import BUILT_IN_CHANNELS, Channel, Fee, SerialForm, load_channels, read_profile
+from ledger.channels import BUILT_IN_CHANNELS, Channel, Fee, SerialForm, load_channels, read_profile, rules_digest
+from ledger.engine import Engine
 from ledger.errors import ConfigurationError
 from ledger.events import HoldName, Void, encode_json, encode_packed
+from ledger.journal import FrameHeader, find_end
 from ledger.outcomes import OutcomeCode
 from tests.event_samples import PAYMENT
+from tests.ledger_events import NOON_MS
 
 
 def test_fourteen_channels_publish_payments_one_bills_and_one_ledger_events():
@@ -182,3 +185,14 @@ def test_the_page_lists_the_fourteen_and_the_keys_of_a_profile():
         assert all(rule.funds in line and rule.settlement in line for rule in channel.rules)
     for key in Channel.__struct_fields__:
         assert re.search(rf"^\| `{key}[.`]", page, re.M), key
+
+
+def test_a_frame_says_by_which_rules_its_entries_were_made(tmp_path):
+    written(tmp_path, PROFILE)
+    shard = tmp_path / "events-0"
+    for number, channels in enumerate((BUILT_IN_CHANNELS, load_channels(tmp_path), BUILT_IN_CHANNELS)):
+        with Engine.open(shard, channels=channels) as engine:
+            engine.apply(_core.build_batch([(None, encode_json(PAYMENT), NOON_MS)], number), number + 1)
+        last = FrameHeader.unpack(find_end(shard / "journal").last_frame)
+        assert (last.next_offset, last.rules_digest) == (number + 1, rules_digest(channels))
+    assert rules_digest(load_channels(tmp_path)) != rules_digest(BUILT_IN_CHANNELS)

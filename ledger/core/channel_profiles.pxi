@@ -3,6 +3,7 @@
 
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 
+from ledger.channels import rules_digest as _rules_digest
 from ledger.errors import ConfigurationError
 from ledger.event_structs import EVENT_NUMBERS as _EVENT_NUMBERS
 

@@ -155,6 +155,7 @@ cdef class FrameRing:
         header.events_applied = frame.events_applied
         header.events_existing = frame.events_existing
         header.events_refused = frame.events_refused
+        header.rules_digest = self.rules_digest
         self.last_sealed = header[0]
         pthread_mutex_lock(&self.mutex)
         frame.state = FRAME_SEALED

@@ -96,6 +96,7 @@ cdef enum writer_failure:
     WRITER_CLOSED
 
 cdef class FrameRing:
+    cdef uint64_t rules_digest  # goes into every frame's header
     cdef frame_buffer *ring
     cdef uint32_t ring_frames
     cdef uint32_t entry_capacity

@@ -25,6 +25,7 @@ cdef class Posting:
                 or limit_table_open(&self.limits) != 0 or reversal_table_open(&self.reversals) != 0:
             raise MemoryError
         channel_table_fill(&self.channels, channels)
+        writer.rules_digest = _rules_digest(<object>self.channels.channels)
         with nogil:
             has_memory = pool_prepare(&self.keys.pool, key_memory_bytes // HUGE_PAGE_BYTES)
         if not has_memory:

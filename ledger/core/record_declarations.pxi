@@ -94,7 +94,8 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t events_applied
         uint64_t events_existing
         uint64_t events_refused
-        uint8_t reserved_tail[16]
+        uint64_t rules_digest
+        uint8_t reserved_tail[8]
 
     ctypedef struct segment_header:
         uint32_t magic
