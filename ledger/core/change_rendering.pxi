@@ -87,8 +87,8 @@ cdef class EntryRenderer(ChangeRenderer):
         cdef int code = 0
         cdef char *at = put_member(value, b'{"seq":', seq)
         name_entry(&name, &self.channels, entry)
-        at = put_name(put_text(at, b',"kind":"'), ENTRY_KIND_NAMES, ENTRY_KIND_COUNT, entry.kind)
-        at = put_name(put_text(at, b'","event":"'), EVENT_TYPE_NAMES, EVENT_TYPE_COUNT, entry.event_type)
+        at = put_name(put_text(at, b',"kind":"'), ENTRY_KIND_NAMES, entry.kind)
+        at = put_name(put_text(at, b'","event":"'), EVENT_TYPE_NAMES, entry.event_type)
         at = put_event_name(put_text(at, b'"'), &name)
         at = put_member(at, b',"leg":', entry.leg)
         at = put_member(at, b',"leg_count":', entry.leg_count)

@@ -3,31 +3,35 @@
 
 from libc.string cimport strlen
 
+from ledger.account_ids import AccountKind
+from ledger.record_enums import EntryKind, EventType
+
 cdef enum:
     EVENT_KEY_ROOM = 128  # more than channel/business date/serial takes
     ACCOUNT_ROOM = 96  # more than kind:number takes
     DATE_BYTES = 10
     WIDE_DIGITS = 18  # decimal digits that 64 bits hold
-    ACCOUNT_KIND_COUNT = 11
-    ENTRY_KIND_COUNT = 13
-    EVENT_TYPE_COUNT = 12
+    NAMED_NUMBERS = 64  # more than any enumeration has
 
 cdef uint64_t WIDE_DIGITS_LIMIT = 1_000_000_000_000_000_000
-cdef const char *ACCOUNT_KIND_NAMES[ACCOUNT_KIND_COUNT]
-cdef const char *ENTRY_KIND_NAMES[ENTRY_KIND_COUNT]
-cdef const char *EVENT_TYPE_NAMES[EVENT_TYPE_COUNT]
+cdef const char *ACCOUNT_KIND_NAMES[NAMED_NUMBERS]
+cdef const char *ENTRY_KIND_NAMES[NAMED_NUMBERS]
+cdef const char *EVENT_TYPE_NAMES[NAMED_NUMBERS]
+cdef list NAMES_KEPT = []  # what they point to
 
-ACCOUNT_KIND_NAMES[:] = [
-    b"none", b"household", b"clearing", b"revenue", b"ledger", b"card", b"outlet", b"agency", b"operator", b"till", b"suspense",
-]
-ENTRY_KIND_NAMES[:] = [
-    b"none", b"open_account", b"transfer", b"pending", b"post", b"void", b"expire", b"reverse", b"freeze", b"unfreeze", b"close",
-    b"clock", b"release",
-]
-EVENT_TYPE_NAMES[:] = [
-    b"none", b"bill", b"payment", b"open_account", b"transfer", b"post", b"void", b"reverse", b"freeze", b"unfreeze", b"close",
-    b"clock",
-]
+
+cdef int name_members(const char **names, enumeration) except -1:
+    cdef bytes name
+    for member in enumeration:
+        name = member.name.encode()
+        NAMES_KEPT.append(name)
+        names[<int>member] = name
+    return 0
+
+
+name_members(ACCOUNT_KIND_NAMES, AccountKind)
+name_members(ENTRY_KIND_NAMES, EntryKind)
+name_members(EVENT_TYPE_NAMES, EventType)
 
 
 cdef inline char *put_text(char *at, const char *text) noexcept nogil:
@@ -72,9 +76,11 @@ cdef inline char *put_padded(char *at, uint64_t number, int digits) noexcept nog
     return at + digits
 
 
-cdef inline char *put_name(char *at, const char **names, uint32_t count, uint32_t number) noexcept nogil:
+cdef inline char *put_name(char *at, const char **names, uint64_t number) noexcept nogil:
     """Write the name of a number; a number that has none as it is."""
-    return put_text(at, names[number]) if number < count else put_number(at, number)
+    if number < NAMED_NUMBERS and names[number] != NULL:
+        return put_text(at, names[number])
+    return put_number(at, number)
 
 
 cdef char *put_account(char *at, uint64_t id_high, uint64_t id_low) noexcept nogil:
@@ -82,7 +88,7 @@ cdef char *put_account(char *at, uint64_t id_high, uint64_t id_low) noexcept nog
     cdef uint64_t kind = id_high >> 56
     cdef int digits = (id_high >> 48) & 0x3F
     cdef wide_uint number = <wide_uint>(id_high & <uint64_t>0xFFFFFFFFFFFF) << 64 | id_low
-    at = put_name(at, ACCOUNT_KIND_NAMES, ACCOUNT_KIND_COUNT, <uint32_t>kind)
+    at = put_name(at, ACCOUNT_KIND_NAMES, kind)
     at = put_text(at, b":")
     if digits > WIDE_DIGITS:
         at = put_padded(at, <uint64_t>(number // <wide_uint>WIDE_DIGITS_LIMIT), digits - WIDE_DIGITS)
