@@ -604,7 +604,9 @@ cdef class BalanceRenderer(ChangeRenderer):
     cdef bint add_balance(self, const account_record *record, const journal_entry *entry) noexcept nogil
 
 cdef class EntryRenderer(ChangeRenderer):
-    cdef char *put_accounts(self, char *at, const journal_entry *entry, int *code) noexcept nogil
+    cdef char *put_effect(self, char *at, const journal_entry *entry, int *code) noexcept nogil
+    cdef char *put_opening(self, char *at, const journal_entry *entry, int *code) noexcept nogil
+    cdef char *put_movement(self, char *at, const journal_entry *entry, int *code) noexcept nogil
 
 # --- core/recovery.pxi --------------------------------------------------------------------------------------------------
 

@@ -149,7 +149,7 @@ def test_the_trial_balance_is_zero(peakledger):
 def test_status_tells_how_far_everything_is(peakledger):
     (item,) = peakledger("status", "--json").items
     assert (item["running"], item["records_consumed"], item["durable_seq"]) == (False, 5, item["watermark_seq"])
-    assert item["outcomes_next_frame"] == item["frame"] + 1
+    assert (item["outcomes_next_frame"], item["entries_next_frame"]) == (item["frame"] + 1, 1)
 
 
 def test_refused_events_are_listed_and_shown_with_their_bytes(peakledger):

@@ -92,36 +92,46 @@ cdef class EntryRenderer(ChangeRenderer):
         at = put_event_name(put_text(at, b'"'), &name)
         at = put_member(at, b',"leg":', entry.leg)
         at = put_member(at, b',"leg_count":', entry.leg_count)
-        at = self.put_accounts(at, entry, &code)
+        at = self.put_effect(at, entry, &code)
         if code:
             return self.failed(code, seq)
         at = put_place(at, entry)
         return RENDER_DONE if self.add_event_value(&name, value, at, entry.ledger_time_ms) else RENDER_FULL
 
-    cdef char *put_accounts(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
-        """Write what the entry does to which accounts."""
-        cdef account_record debit, credit
-        cdef uint64_t *id_ = <uint64_t *>&entry.serial[0]
+    cdef char *put_effect(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
+        """Write what the entry does to which accounts. ``code`` is LMDB's where one of them cannot be read."""
+        cdef account_record record
         if entry.kind == ENTRY_KIND_CLOCK:
             return at
         if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
-            at = put_account_member(at, b',"account":"', id_[1], id_[0])
-            if entry.reference_seq:
-                code[0] = self.file.read_slot(self.txn, <uint32_t>(entry.reference_seq - 1), &credit)
-                at = put_account_member(at, b',"limit_parent":"', credit.id_high, credit.id_low) if not code[0] else at
-            at = put_member(at, b',"credit_line_fen":', entry.amount_fen)
-            at = put_member(at, b',"book":', entry.detail & 0xFFFF)
-            return put_member(at, b',"flags":', entry.detail >> 16 & 0xFFFF)
+            return self.put_opening(at, entry, code)
+        if has_two_accounts(entry):
+            return self.put_movement(at, entry, code)
+        code[0] = self.file.read_slot(self.txn, entry.debit_slot, &record)
+        return at if code[0] else put_account_member(at, b',"account":"', &record)
+
+    cdef char *put_opening(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
+        cdef account_record parent, opened
+        memcpy(&opened.id_low, entry.serial, sizeof(entry.serial))
+        at = put_account_member(at, b',"account":"', &opened)
+        if entry.reference_seq:
+            code[0] = self.file.read_slot(self.txn, <uint32_t>(entry.reference_seq - 1), &parent)
+            if code[0]:
+                return at
+            at = put_account_member(at, b',"limit_parent":"', &parent)
+        at = put_member(at, b',"credit_line_fen":', entry.amount_fen)
+        at = put_member(at, b',"book":', entry.detail & 0xFFFF)
+        return put_member(at, b',"flags":', entry.detail >> 16 & 0xFFFF)
+
+    cdef char *put_movement(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
+        cdef account_record debit, credit
         code[0] = self.file.read_slot(self.txn, entry.debit_slot, &debit)
+        if not code[0]:
+            code[0] = self.file.read_slot(self.txn, entry.credit_slot, &credit)
         if code[0]:
             return at
-        if not has_two_accounts(entry):
-            return put_account_member(at, b',"account":"', debit.id_high, debit.id_low)
-        code[0] = self.file.read_slot(self.txn, entry.credit_slot, &credit)
-        if code[0]:
-            return at
-        at = put_account_member(at, b',"debit_account":"', debit.id_high, debit.id_low)
-        at = put_account_member(at, b',"credit_account":"', credit.id_high, credit.id_low)
+        at = put_account_member(at, b',"debit_account":"', &debit)
+        at = put_account_member(at, b',"credit_account":"', &credit)
         at = put_member(at, b',"amount_fen":', entry.amount_fen)
         at = put_member(at, b',"book":', debit.book)
         at = put_member(at, b',"code":', entry.code)
@@ -138,8 +148,8 @@ cdef void name_entry(event_name *name, const channel_table *channels, const jour
     name_event(name, channels, entry.channel, entry.business_date, serial)
 
 
-cdef char *put_account_member(char *at, const char *name, uint64_t id_high, uint64_t id_low) noexcept nogil:
-    return put_text(put_account(put_text(at, name), id_high, id_low), b'"')
+cdef char *put_account_member(char *at, const char *name, const account_record *record) noexcept nogil:
+    return put_text(put_account(put_text(at, name), record.id_high, record.id_low), b'"')
 
 
 cdef char *put_detail(char *at, const journal_entry *entry) noexcept nogil:

@@ -11,10 +11,15 @@ from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import shard_directories
 from peakledger.display import show
+from streams import changes, outcomes
 from streams.journal_publisher import read_position
-from streams.outcomes import POSITION_FILE
 
-HIDDEN = ["source", "pid", "host", "epoch", "frame", "outcomes_next_frame", "state_digest"]  # from the table, not from the JSON
+POSITIONS = {
+    "outcomes_next_frame": outcomes.POSITION_FILE,
+    "entries_next_frame": changes.ENTRIES_POSITION_FILE,
+    "balances_next_frame": changes.BALANCES_POSITION_FILE,
+}
+HIDDEN = ["source", "pid", "host", "epoch", "frame", *POSITIONS, "state_digest"]  # from the table, not from the JSON
 
 
 def status(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
@@ -45,7 +50,7 @@ def _item(directory: Path) -> dict[str, Any]:
         "watermark_seq": watermark.seq if watermark else 0,
         "state_digest": watermark.state_digest if watermark else "",
         "frame": last.frame_number if last else 0,
-        "outcomes_next_frame": read_position(directory / POSITION_FILE),
+        **{key: read_position(directory / file) for key, file in POSITIONS.items()},
         "ledger_time_ms": last.ledger_time_ms if last else 0,
         "journal_on_disk_bytes": sum(path.stat().st_blocks * 512 for path in (directory / "journal").iterdir()),
     }
