@@ -160,8 +160,9 @@ cdef class FrameRing:
         pthread_mutex_lock(&self.mutex)
         frame.state = FRAME_SEALED
         self.sealed_frame = frame.frame_number
-        if frame.byte_offset > self.next_segment_bytes // 4 and self.wanted_segment <= frame.segment_number:
+        if frame.byte_offset > self.next_segment_bytes // 4:
             self.wanted_segment = frame.segment_number + 1
+            self.wanted_bytes = 2 * (frame.byte_offset - self.next_segment_bytes // 4)
         pthread_cond_broadcast(&self.changed)
         pthread_mutex_unlock(&self.mutex)
         return 0 if self.failure == WRITER_RUNS else -1

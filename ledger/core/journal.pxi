@@ -215,7 +215,9 @@ cdef class JournalWriter(FrameRing):
         # up because the disk was full, it is filled right here.
         cdef bint prepared
         pthread_mutex_lock(&self.mutex)
-        self.wanted_segment = max(self.wanted_segment, number)
+        if self.wanted_segment <= number:
+            self.wanted_segment = number
+            self.wanted_bytes = UINT64_MAX
         pthread_cond_broadcast(&self.changed)
         while self.prepared_segment < number and self.preparing:
             self.wait_change(NULL)
@@ -234,8 +236,43 @@ cdef class JournalWriter(FrameRing):
         pthread_mutex_unlock(&self.mutex)
         return number
 
+    cdef bint wait_wanted(self, uint64_t number, uint64_t filled) noexcept nogil:
+        # Until more of segment number is wanted than is filled. False: the writer has ended.
+        cdef bint runs
+        pthread_mutex_lock(&self.mutex)
+        while self.failure == WRITER_RUNS and self.wanted_segment <= number and self.wanted_bytes <= filled:
+            self.wait_change(NULL)
+        runs = self.failure == WRITER_RUNS
+        pthread_mutex_unlock(&self.mutex)
+        return runs
+
+    cdef int prepare_in_step(self, uint64_t number) noexcept nogil:
+        # Fills the next segment as the present one fills, twice as fast: all at once, its writes would hold up frames for as long
+        # as they take. Returns 0 or an errno.
+        cdef char path[MAX_PATH_BYTES]
+        cdef bint direct
+        cdef uint64_t filled = 0
+        cdef int error = 0
+        cdef int fd
+        preparing_path(path, self.folder, number, self.epoch)
+        fd = open_direct(path, O_WRONLY | O_CREAT | O_TRUNC, &direct)
+        if fd < 0:
+            return -fd
+        fallocate(fd, 0, 0, self.standard_segment_bytes)
+        while error == 0 and filled < self.standard_segment_bytes:
+            error = EINTR
+            if self.wait_wanted(number, filled):
+                error = write_zeros(fd, filled, min(<uint64_t>ZERO_FILL_BYTES, self.standard_segment_bytes - filled))
+            filled += ZERO_FILL_BYTES
+        if error == 0 and fdatasync(fd) != 0:
+            error = errno
+        close_file(fd)
+        return error
+
     cdef int prepare_next(self, uint64_t number) noexcept nogil:
-        cdef int error = prepare_segment(self.folder, number, self.epoch, self.standard_segment_bytes)
+        cdef int error = self.prepare_in_step(number)
+        if error == EINVAL:  # O_DIRECT was accepted, but then refused
+            error = prepare_segment(self.folder, number, self.epoch, self.standard_segment_bytes)
         pthread_mutex_lock(&self.mutex)
         self.preparing = error == 0
         if error == 0:

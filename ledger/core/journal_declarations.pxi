@@ -115,6 +115,7 @@ cdef class FrameRing:
     cdef uint64_t written_frame
     cdef uint64_t written_seq
     cdef uint64_t wanted_segment  # to be prepared up to here
+    cdef uint64_t wanted_bytes  # of the last of them; the ones before it as soon as can be
     cdef writer_failure failure
     cdef int failure_errno
     cdef uint64_t failure_segment
@@ -166,6 +167,8 @@ cdef class JournalWriter(FrameRing):
     cdef int wait_prepared(self, uint64_t number) noexcept nogil
     cdef uint64_t next_to_prepare(self) noexcept nogil
     cdef int prepare_next(self, uint64_t number) noexcept nogil
+    cdef int prepare_in_step(self, uint64_t number) noexcept nogil
+    cdef bint wait_wanted(self, uint64_t number, uint64_t filled) noexcept nogil
 
 cdef enum read_status:
     READ_OK

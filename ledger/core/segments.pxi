@@ -50,19 +50,24 @@ cdef ssize_t read_whole(int fd, uint8_t *data, size_t length, uint64_t byte_offs
 cdef int zero_fill(int fd, uint64_t start, uint64_t end) noexcept nogil:
     # Both are multiples of 4096. Blocks that were written once take later writes without any change of metadata.
     cdef int error = 0
-    cdef void *zeros = NULL
-    cdef size_t length
-    if posix_memalign(&zeros, 4096, ZERO_FILL_BYTES) != 0:
-        return ENOMEM
-    memset(zeros, 0, ZERO_FILL_BYTES)
     fallocate(fd, 0, start, end - start)  # only a hint to keep the extents together: it may be refused
     while start < end and error == 0:
-        length = min(<uint64_t>ZERO_FILL_BYTES, end - start)
-        error = write_whole(fd, <const uint8_t *>zeros, length, start)
-        start += length
-    free(zeros)
+        error = write_zeros(fd, start, min(<uint64_t>ZERO_FILL_BYTES, end - start))
+        start += ZERO_FILL_BYTES
     if error == 0 and fdatasync(fd) != 0:
         error = errno
+    return error
+
+
+cdef int write_zeros(int fd, uint64_t start, size_t length) noexcept nogil:
+    # At most ZERO_FILL_BYTES. Returns 0 or an errno.
+    cdef int error
+    cdef void *zeros = NULL
+    if posix_memalign(&zeros, 4096, length) != 0:
+        return ENOMEM
+    memset(zeros, 0, length)
+    error = write_whole(fd, <const uint8_t *>zeros, length, start)
+    free(zeros)
     return error
 
 
