@@ -147,8 +147,8 @@ class History:
         slot, head = self._head(account)
         if slot is not None:
             walk = EVERYTHING.walk(self._entries, slot, head)
-            while page := walk.newest(_ENTRIES_AT_ONCE):
-                yield [(seq, self._entries.read_entry(seq) or b"") for seq, *_ in page]
+            while page := walk.newest_entries(_ENTRIES_AT_ONCE):
+                yield page
 
     def _head(self, account: str | int) -> tuple[int | None, Position]:
         """Return the slot of an account and how it is now."""

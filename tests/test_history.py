@@ -9,6 +9,7 @@ from ledger._core import build_batch
 from ledger.engine import Engine
 from ledger.errors import JournalDamaged, LedgerNotFound, NotFound
 from ledger.history import History, Moment, PastBalance, shard_histories
+from ledger.layouts import JOURNAL_ENTRY
 from ledger.statements import Sums
 from tests import ledger_events as make
 from tests.journals import segments
@@ -144,3 +145,10 @@ def test_all_shards_of_a_data_directory_have_a_history(data, tmp_path):
     assert list(shard_histories(data)) == [SHARD]
     with pytest.raises(LedgerNotFound):
         shard_histories(tmp_path)
+
+
+def test_the_entries_of_an_account_come_newest_first_as_they_are_stored(history):
+    (entries,) = history.entries(A)
+    assert [seq for seq, _ in entries] == [7, 6, 5, 4, 3, 1]
+    assert [JOURNAL_ENTRY.unpack(entry)["amount_fen"] for _, entry in entries] == [7, 60, 40, 100, 5, 0]
+    assert list(history.entries("ledger:999")) == []

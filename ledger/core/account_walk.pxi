@@ -178,13 +178,24 @@ cdef class AccountWalk:
         self.found = 0
         return 0
 
+    cdef int walk_newest(self, size_t limit) except -1:
+        self.make_room(limit)
+        self.keeps_bounds = True
+        return self.walk(0)
+
     def newest(self, size_t limit) -> list:
         """Return the next lines, at most ``limit``, newest first; the position is behind the last of them then."""
         cdef size_t place
-        self.make_room(limit)
-        self.keeps_bounds = True
-        self.walk(0)
+        self.walk_newest(limit)
         return [line_tuple(&self.lines[place], self.slot) for place in range(self.found)]
+
+    def newest_entries(self, size_t limit) -> list:
+        """Go back as ``newest`` does, and return of each line its seq and the 96 bytes of its entry."""
+        cdef size_t place
+        self.walk_newest(limit)
+        return [
+            (self.lines[place].seq, (<const uint8_t *>&self.lines[place].entry)[:sizeof(journal_entry)])
+            for place in range(self.found)]
 
     def oldest(self, size_t limit, uint64_t after_seq, known=None) -> list:
         """Go back to ``after_seq``; return the oldest lines above it, at most ``limit``, oldest first.

@@ -53,6 +53,7 @@ cdef class AccountWalk:
     cdef bint go_back(self, uint64_t stop_seq) noexcept nogil
     cdef int walk(self, uint64_t stop_seq) except -1
     cdef int make_room(self, size_t capacity) except -1
+    cdef int walk_newest(self, size_t limit) except -1
 
 cdef struct account_totals:
     uint64_t key  # kind << 16 | book
