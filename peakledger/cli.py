@@ -20,6 +20,7 @@ from peakledger.commands import (
     reconcile,
     run,
     schema,
+    season,
     statement,
     status,
     topics,
@@ -67,6 +68,13 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "check-proof": (proof.check, ("peakledger check-proof proof.json --digest digest.json",)),
     "trial-balance": (balances.show_trial_balance, ("peakledger trial-balance --data peakledger-data",)),
     "demo": (demo, ("peakledger demo", "peakledger demo --directory demo-data --events 1000000")),
+    "season": (
+        season.season,
+        (
+            "peakledger season --out embedded --stream season --days 31 --json > season.json",
+            "peakledger season --out kafka --scale 10 --speed 60",
+        ),
+    ),
     "status": (status.status, ("peakledger status", "watch peakledger status")),
     "reconcile": (
         reconcile.reconcile_file,

@@ -82,9 +82,15 @@ class SinkPublisher:
                 self._lingering.cancel()
             await self._sink.close(self._timeout_s if error is None else 0)
 
-    async def publish(self, event: Event, timestamp_ms: int | None = None) -> None:
-        """Take one event; its time is now where none is given. Raises EventInvalid (packed only), PublishFailed."""
-        await self.publish_many((event,), timestamp_ms)
+    async def publish(self, event: Event, timestamp_ms: int | None = None, key: bytes | None = None) -> None:
+        """Take one event; its time is now where none is given. Raises EventInvalid (packed only), PublishFailed.
+
+        ``key`` is the record key, where another than that of ``publish_many`` is to choose the partition.
+        """
+        if key is None:
+            await self.publish_many((event,), timestamp_ms)
+        else:
+            await self.publish_record(key, self._encode(event), timestamp_ms)
 
     async def publish_many(self, events: Iterable[Event], timestamp_ms: int | None = None) -> None:
         """Take events, in their order. A ledger event, which is of no household, goes without a key, to partition 0."""

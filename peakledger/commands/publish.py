@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress, TaskID
@@ -95,7 +95,7 @@ def publish(
 
 async def _publish(settings: config.Settings, channels: tuple[Channel, ...], events: Iterator[tuple[bytes, bytes]]) -> int:
     count = 0
-    async with _publisher(settings) as publisher:
+    async with publisher_of(settings) as publisher:
         while batch := list(islice(events, _EVENTS_AT_ONCE)):
             await _send(publisher, settings.encoding, channels, batch)
             count += len(batch)
@@ -122,10 +122,13 @@ def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: 
     return packed if encoding == "packed" else line
 
 
-def _publisher(settings: config.Settings) -> SinkPublisher:
+def publisher_of(settings: config.Settings) -> SinkPublisher:
+    """Return what publishes to the topic that the settings name, of an embedded stream or of Kafka, in their encoding."""
+    encoding: Any = settings.encoding
     if settings.stream:
-        return EmbeddedPublisher(settings.topic, directory=settings.stream)
-    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security_of(settings))
+        return EmbeddedPublisher(settings.topic, directory=settings.stream, encoding=encoding)
+    security = security_of(settings)
+    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, encoding=encoding)
 
 
 @contextmanager
