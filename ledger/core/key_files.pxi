@@ -36,7 +36,7 @@ cdef class KeyFiles:
         return total
 
     def write_part(self, uint16_t business_date, uint64_t first_hash, int fd, uint64_t byte_offset):
-        """Write the slots of the part that takes ``first_hash`` at ``byte_offset``; return its key_part_record. Raises OSError."""
+        """Write the slots of the part that takes ``first_hash`` at ``byte_offset``; return its record. Raises OSError."""
         cdef key_part *part = key_part_of(self.tables.by_date[business_date], first_hash)
         cdef const uint8_t *data = <const uint8_t *>part.slots
         cdef size_t length = <size_t>part.capacity * sizeof(key_slot)

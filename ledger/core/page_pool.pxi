@@ -1,5 +1,5 @@
-# Huge pages of memory, zeroed: what key tables are made of. Owns a pool that takes back what it gave, and a thread that keeps some
-# pages ready, for memory that the system gives for the first time must be cleared page by page, which no event should wait for.
+# Huge pages of memory, zeroed: what key tables are made of. Owns a pool that takes back what it gave, and a thread that keeps
+# some pages ready, for memory that the system gives for the first time must be cleared, which no event should wait for.
 # Uses memory.pxi.
 
 cdef size_t ARENA_BYTES = 32 * HUGE_PAGE_BYTES
