@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger._core import EntryReader, PastAccounts
 from ledger.account_ids import format_account, parse_account
 from ledger.errors import JournalDamaged, NotFound
+from ledger.event_fields import format_date
 from ledger.journal import read_parameters
 from ledger.layouts import JOURNAL_ENTRY
 from ledger.projections.balances import BalanceReader, ShardedBalances
@@ -50,7 +51,8 @@ class History:
     def __init__(self, shard_directory: Path | str) -> None:
         """Raises what ``BalanceReader`` raises, ``JournalDamaged``, ``FormatVersionMismatch``."""
         self.balances = BalanceReader(shard_directory)
-        self.ledger_id = read_parameters(shard_directory).ledger_id
+        header = read_parameters(shard_directory)
+        self.ledger_id, self._parameters = header.ledger_id, header.parameters
         self._folder = Path(shard_directory) / "journal"
         self._entries = EntryReader(self._folder)
         self._entries_passed = self._bytes_passed = 0
@@ -86,6 +88,12 @@ class History:
             raise JournalDamaged("the journal lacks an entry that the balances hold", seq=seq)
         ledger_time_ms: int = JOURNAL_ENTRY.unpack(entry)["ledger_time_ms"]
         return ledger_time_ms
+
+    def ledger_date(self, seq: int) -> date:
+        """Return the ledger date as of an entry: of the last one, as of the last record that the balances know."""
+        watermark = self.balances.watermark
+        time_ms = self._ledger_time_of(seq) if 0 < seq < watermark.seq else watermark.ledger_time_ms
+        return format_date(self._parameters.ledger_date(time_ms))
 
     def balance(self, account: str | int, moment: Moment) -> PastBalance | None:
         """Return what an account held at a moment, or ``None`` where it was not open yet.

@@ -12,6 +12,7 @@ from ledger.version import __version__
 from peakledger.commands import (
     balances,
     channels,
+    household,
     outcome,
     outlets,
     proof,
@@ -58,6 +59,10 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "statement": (
         statement.show_statement,
         ("peakledger statement 3301234567890", "peakledger statement clearing:01320260723 --oldest-first --limit 100"),
+    ),
+    "household": (
+        household.household,
+        ("peakledger household 3301234567890", "peakledger household 3301234567890 --on 2026-08-20 --json"),
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "digest": (proof.digest, ("peakledger digest --json > digest.json", "peakledger digest --at-seq 1000000")),

@@ -77,6 +77,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     channel_profiles: Annotated[
         str, Meta(description="Directory of profiles (`*.toml`) of channels besides the built-in ones; empty: none")
     ] = ""
+    late_charge_permille: Annotated[
+        int, Meta(ge=0, le=1000, description="Late charge: thousandths of what of a bill is unpaid, a day behind its due date")
+    ] = 1
+    late_charge_paid_first: Annotated[
+        bool, Meta(description="Let a payment pay the late charge of a bill, once booked, before the bill instead of behind it")
+    ] = False
     utc_offset_minutes: Annotated[
         int, Meta(ge=-840, le=840, description="Offset from UTC of the ledger date, fixed when a ledger is made")
     ] = 480
