@@ -5,20 +5,25 @@ from datetime import date, timedelta
 from hypothesis import strategies as st
 
 from ledger.account_ids import AccountKind
+from ledger.channel_profile import WITH_BALANCE
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
 from ledger.events import (
+    BankFloat,
     Bill,
     Clock,
     Close,
+    CountFloat,
     Event,
     EventName,
     Freeze,
     HoldName,
     Leg,
     OpenAccount,
+    OpenFloat,
     Payment,
     Post,
     Reverse,
+    TopUp,
     Transfer,
     Unfreeze,
     Void,
@@ -143,3 +148,26 @@ def ledger_events(draw: st.DrawFn) -> Event:
     own = {name: draw(strategy) for name, strategy in OWN_FIELDS[struct].items()}
     value_date = draw(st.none() | dates())
     return struct("ledger", draw(dates()), draw(serials(SerialForm.ascii)), value_date, **own)
+
+
+def numbers(digits: int) -> st.SearchStrategy[str]:
+    return st.integers(1, 10**digits - 1).map(str)
+
+
+@st.composite
+def funds_events(draw: st.DrawFn) -> Event:
+    """Any top-up, or event of a float, that has no fault."""
+    with_rules = [
+        (channel, rule) for channel in BUILT_IN_CHANNELS for rule in channel.rules if rule.payee or rule.funds == "float"
+    ]
+    channel, rule = draw(st.sampled_from(with_rules))
+    payer = None if rule.payer is None or (rule.payee and rule.funds in WITH_BALANCE) else draw(numbers(rule.payer.digits))
+    head = (channel.name, draw(dates()), draw(serials(channel.serial_form)), draw(st.none() | dates()))
+    own = {"payer": payer, "terminal": rule.terminal or None, "amount_fen": draw(st.integers(1, 2**63 - 1))}
+    if rule.payee and (rule.funds != "float" or draw(st.booleans())):
+        return TopUp(*head, **own, payee=draw(numbers(rule.payee.digits)), household=draw(st.none() | numbers(13).map(thirteen)))
+    return draw(st.sampled_from([OpenFloat, CountFloat, BankFloat]))(*head, **own)
+
+
+def thirteen(digits: str) -> str:
+    return digits.rjust(13, "0")

@@ -1,5 +1,5 @@
 # Ledger events: a packed_event, then its legs. Owns the packed encoding of them, its checks that need no ledger, and the choice
-# between it and the others; uses decode.pxi for the checks of the head. JSON and MessagePack go by the slow path.
+# between it and the others; uses decode.pxi for the checks of the head. decode_nested.pxi has JSON and MessagePack.
 
 cdef enum:
     RESERVED_FLAG_BIT = 63  # stands for OUTCOME_RESERVED_FLAG among the problems, where there is no bit for it
@@ -125,12 +125,8 @@ cdef uint16_t decode_packed_ledger_event(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept nogil:
     """Decode a packed ledger event; ``legs`` has room for MAX_LEGS. Returns as decode_event does."""
-    cdef const channel_profile *profile
-    cdef uint64_t problems
     cdef int64_t leg_bytes = value_bytes - <int64_t>sizeof(packed_event)
     cdef uint64_t leg_count
-    cdef uint16_t code
-    cdef uint64_t at
     memcpy(event, value, sizeof(packed_event))
     leg_count = event.detail
     if leg_bytes > <int64_t>(MAX_LEGS * sizeof(packed_leg)) or leg_bytes % <int64_t>sizeof(packed_leg) != 0 \
@@ -138,10 +134,17 @@ cdef uint16_t decode_packed_ledger_event(
             or event.payer != 0 or event.terminal != 0 or not is_all_zero(event.reserved, sizeof(event.reserved)):
         memset(event, 0, sizeof(packed_event))
         return OUTCOME_PACKED_MALFORMED
-    profile = &channels.profiles[event.channel if event.channel < 256 else 0]
-    problems = head_problems(event, profile)
     memcpy(legs, value + sizeof(packed_event), <size_t>leg_bytes)
-    for at in range(leg_count):
+    return judge_ledger_event(event, legs, channels)
+
+
+cdef uint16_t judge_ledger_event(packed_event *event, const packed_leg *legs, const channel_table *channels) noexcept nogil:
+    """Make all checks of a ledger event that need no ledger. Returns as decode_event does."""
+    cdef const channel_profile *profile = &channels.profiles[event.channel if event.channel < 256 else 0]
+    cdef uint64_t problems = head_problems(event, profile)
+    cdef uint16_t code
+    cdef uint64_t at
+    for at in range(event.detail):
         problems |= leg_problems(&legs[at], event.event_type, channels) | scope_problems(event, &legs[at], profile)
     if not problems:
         return OUTCOME_APPLIED
@@ -153,6 +156,8 @@ cdef inline uint16_t decode_with_legs(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept nogil:
     """Decode any value as decode_event does; of a ledger event ``event.detail`` counts its legs, for which there is room."""
+    cdef uint16_t code
     if is_packed_ledger_event(value, value_bytes):
         return decode_packed_ledger_event(value, value_bytes, channels, event, legs)
-    return decode_event(value, value_bytes, channels, event)
+    code = decode_event(value, value_bytes, channels, event)
+    return decode_nested(value, value_bytes, channels, event, legs) if code == DECODE_SLOW else code

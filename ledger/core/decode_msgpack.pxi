@@ -26,26 +26,33 @@ cdef inline const uint8_t *msgpack_text(
     return text[0] + count[0] if count[0] <= <size_t> (end - text[0]) else NULL
 
 
-cdef inline const uint8_t *msgpack_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
-    """Take an unsigned integer; return where it ends, NULL where there is none."""
-    cdef int width = 0
-    cdef uint64_t amount
+cdef inline const uint8_t *msgpack_unsigned(const uint8_t *at, const uint8_t *end, uint64_t *number) noexcept nogil:
+    """Read an unsigned integer; return where it ends, NULL where there is none."""
+    cdef int width
     if at == end:
         return NULL
-    amount = at[0]
-    if amount > 0x7F:  # no fixint
-        if not 0xCC <= amount <= 0xCF:  # uint 8 to 64
-            return NULL
-        width = 1 << (at[0] - 0xCC)
-        if end - at <= width:
-            return NULL
-        amount = load_big_endian(at + 1, width)
+    number[0] = at[0]
+    if at[0] <= 0x7F:  # fixint
+        return at + 1
+    if not 0xCC <= at[0] <= 0xCF:  # uint 8 to 64
+        return NULL
+    width = 1 << (at[0] - 0xCC)
+    if end - at <= width:
+        return NULL
+    number[0] = load_big_endian(at + 1, width)
+    return at + 1 + width
+
+
+cdef inline const uint8_t *msgpack_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
+    """Take an unsigned integer; return where it ends, NULL where there is none."""
+    cdef uint64_t amount = 0
+    cdef const uint8_t *after = msgpack_unsigned(at, end, &amount)
     if amount == 0:
         found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_NOT_POSITIVE
     if amount >> 63:
         found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_TOO_GREAT
     found.event.amount_fen = <int64_t> amount
-    return at + 1 + width
+    return after
 
 
 cdef inline const uint8_t *msgpack_value(
