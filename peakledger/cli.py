@@ -22,6 +22,7 @@ from peakledger.commands import (
     run,
     schema,
     season,
+    season_report,
     statement,
     status,
     topics,
@@ -76,9 +77,13 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "season": (
         season.season,
         (
-            "peakledger season --out embedded --stream season --days 31 --json > season.json",
+            "peakledger season --out embedded --stream season --days 31 --told season.json",
             "peakledger season --out kafka --scale 10 --speed 60",
         ),
+    ),
+    "season-report": (
+        season_report.season_report,
+        ("peakledger season-report season.json --html season.html", "peakledger season-report season.json --json"),
     ),
     "status": (status.status, ("peakledger status", "watch peakledger status")),
     "reconcile": (

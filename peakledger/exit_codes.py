@@ -37,7 +37,7 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
-    ExitCode.differs: "reconcile found that the channel's file and the journal differ",
+    ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {

@@ -1,21 +1,28 @@
 """A season: the same from the same seed, with all that a summer has, and the outcomes that it tells are those of the engine."""
 
 import asyncio
+import re
+import time
 from collections import Counter
 from datetime import date
 from itertools import pairwise
 
+import msgspec
 import pytest
+import typer
 
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.engine import Engine
+from ledger.errors import FileInvalid
 from ledger.events import Bill, Payment, Post, TopUp, Void, encode_json
 from ledger.outcomes import OutcomeCode
-from ledger.projections.balances import BalanceReader
-from ledger.projections.trial_balance import trial_balance
+from peakledger.commands.season import check_speed
+from peakledger.season.arrivals import Arrival
 from peakledger.season.generator import events_of
+from peakledger.season.page import write_page
 from peakledger.season.plan import CHANNEL_WEIGHTS, PROVINCES, Season, Troubles
 from peakledger.season.publishing import publish_season
+from peakledger.season.report import Told, ToldLine, make_report, read_told
 from streams.embedded import EmbeddedStream
 from streams.publisher import EmbeddedPublisher
 
@@ -72,6 +79,13 @@ def test_a_burst_follows_the_outage_of_the_banks():
     assert hours[13] > hours[14] + hours[15]
 
 
+def test_retries_come_after_what_an_outage_kept_back():
+    season = Season(scale=8, days=25, troubles=Troubles(retries=1.0))
+    retries = [each for each in events_of(season) if each.repeats]
+    assert len(retries) > 1000
+    assert all(each.repeats.time_ms <= each.time_ms for each in retries)
+
+
 def test_batches_are_withheld_each_week():
     batches = {
         each.event.business_date
@@ -103,24 +117,78 @@ def test_every_trouble_is_there():
     )
 
 
-@pytest.mark.parametrize("encoding", ["packed", "json"])
-def test_what_is_told_is_what_the_engine_says(tmp_path, encoding):
-    with EmbeddedStream(tmp_path / "stream") as stream:
+def publish_and_apply(directory, encoding="packed"):
+    """Publish the season, apply it, and return what was told."""
+    with EmbeddedStream(directory / "stream") as stream:
         stream.create_topic("events")
 
     async def publish():
-        async with EmbeddedPublisher("events", directory=tmp_path / "stream", encoding=encoding) as publisher:
+        async with EmbeddedPublisher("events", directory=directory / "stream", encoding=encoding) as publisher:
             return await publish_season(ARRIVALS, publisher, speed=None)
 
     tally = asyncio.run(publish())
-    with EmbeddedStream(tmp_path / "stream") as stream, Engine.open(tmp_path / "shard", source="events/0") as engine:
+    shard = directory / "data" / "events-0"
+    with EmbeddedStream(directory / "stream") as stream, Engine.open(shard, source="events/0") as engine:
         while block := stream.read("events", 0, engine.next_offset):
             engine.apply(block.data, block.next_offset)
-        status = engine.status()
-    told = Counter()
-    for (_, outcome), events in tally.events.items():
-        told[outcome] += events
-    assert status.records_consumed == tally.published == len(ARRIVALS)
-    assert (status.events_applied, status.events_existing) == (told["applied"], told["exists"])
-    assert status.events_refused == tally.published - told["applied"] - told["exists"]
-    assert trial_balance(BalanceReader(tmp_path / "shard")).is_balanced
+    lines = msgspec.convert(tally.items(), tuple[ToldLine, ...])
+    return Told(lines, tally.published, SEASON.scale, SEASON.days, SEASON.seed)
+
+
+@pytest.mark.parametrize("encoding", ["packed", "json", "msgpack"])
+def test_what_is_told_is_what_the_engine_says(tmp_path, encoding):
+    told = publish_and_apply(tmp_path, encoding)
+    report = make_report(told, tmp_path / "data")
+    assert [line for line in report.lines if not line.agrees] == []
+    assert report.applied + report.exists + report.refused == told.published == len(ARRIVALS)
+    assert report.by_day.total() == len(ARRIVALS)
+    assert report.is_sound
+
+
+def test_a_report_finds_what_differs(tmp_path):
+    told = publish_and_apply(tmp_path)
+    first = msgspec.structs.replace(told.items[0], amount_fen=told.items[0].amount_fen + 1)
+    report = make_report(msgspec.structs.replace(told, items=(first, *told.items[2:])), tmp_path / "data")
+    assert [line.agrees for line in report.lines] == [False, False] + [True] * (len(report.lines) - 2)
+    assert list(report.checks.values()) == [True, False, True]
+    write_page(report, tmp_path / "season.html")
+    assert "This does not add up." in (tmp_path / "season.html").read_text()
+
+
+def test_the_page_has_every_channel_and_needs_nothing_else(tmp_path):
+    write_page(make_report(publish_and_apply(tmp_path), tmp_path / "data"), tmp_path / "season.html")
+    page = (tmp_path / "season.html").read_text()
+    assert "Every fen adds up." in page
+    assert all(f">{channel}<" in page for channel in CHANNEL_WEIGHTS)
+    assert not re.search("src=|href=|url[(]|@import", page)
+
+
+def test_a_file_that_is_no_season_is_told(tmp_path):
+    (tmp_path / "season.json").write_text('{"items": 3}')
+    with pytest.raises(FileInvalid, match=r"season\.json: .*items"):
+        read_told(tmp_path / "season.json")
+    with pytest.raises(FileInvalid, match="No such file"):
+        read_told(tmp_path / "none.json")
+
+
+def test_a_speed_lets_the_time_of_the_season_pass_so_much_faster(tmp_path):
+    """Three arrivals ten minutes apart take 0.2 s at the speed of 6000; they may take longer."""
+    with EmbeddedStream(tmp_path) as stream:
+        stream.create_topic("events")
+    spread = [Arrival(at_ms, None, ARRIVALS[0].event, outcome=OutcomeCode.applied) for at_ms in (0, 600_000, 1_200_000)]
+    reached = []
+
+    async def publish():
+        async with EmbeddedPublisher("events", directory=tmp_path) as publisher:
+            await publish_season(spread, publisher, speed=6000, progress=reached.append)
+
+    began_s = time.monotonic()
+    asyncio.run(publish())
+    assert time.monotonic() - began_s >= 0.19
+    assert reached == [0, 600_000, 1_200_000]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])
+def test_a_speed_that_is_none_is_an_error_of_usage(text):
+    with pytest.raises(typer.BadParameter, match="is no speed"):
+        check_speed(text)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -28,6 +29,7 @@ def season(
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same season")] = 1,
     out: Annotated[str | None, typer.Option(metavar="kafka|embedded", help="Where to; embedded where --stream is set")] = None,
     speed: Annotated[str, typer.Option(metavar="NUMBER|max", help="How many times as fast as it happens")] = "max",
+    told: Annotated[Path | None, typer.Option("--told", metavar="FILE", help="Keep what is told, for season-report")] = None,
     encoding: Encoding = None,
     topic: Topic = None,
     stream: Stream = None,
@@ -49,6 +51,8 @@ def season(
         tally = asyncio.run(_publish(plan, settings, times, progress))
         taken_s = time.monotonic() - began_s
     about = {"scale": scale, "days": days, "seed": seed, "published": tally.published}
+    if told:
+        told.write_bytes(msgspec.json.encode({"items": tally.items(), **about}) + b"\n")
     show("season", tally.items(), as_json=as_json, more=about)
     if not as_json:
         error_console.print(f"{tally.published:,} events published in {taken_s:.1f} s")

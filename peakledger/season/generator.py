@@ -148,17 +148,18 @@ class Day:
         if payment.terminal in _OFFLINE and self._happens(self._troubles.late):
             time_ms += self._random.randint(1, 3) * DAY_MS
         arrival = self._plan(time_ms, dues.household, payment)
+        time_ms = arrival.time_ms  # what follows must not arrive before a payment that an outage kept back
         if funds_of(payment.channel, payment.terminal) == "two_phase":
             self._answer(arrival)
         if self._happens(self._troubles.retries):
             self._plan(time_ms + self._random.randrange(100, DAY_MS), arrival.key, payment, repeats=arrival)
         if payment.channel in _REVERSING and self._happens(self._troubles.reversals):
-            self._reverse(arrival, time_ms)
+            self._reverse(arrival)
         if self._happens(self._troubles.paid_twice):
             again = self._payment(dues._replace(channel=self._random.choice(sorted(SEASON_WEIGHTS))))
             self._plan(time_ms + self._random.randrange(HOUR_MS), dues.household, again)
         if self._happens(self._troubles.wrong):
-            self._go_wrong(payment, arrival, time_ms)
+            self._go_wrong(payment, arrival)
 
     def _time_of_day(self) -> int:
         hour = self._random.choices(_HOURS, _HOUR_WEIGHTS)[0]
@@ -225,15 +226,15 @@ class Day:
             self._start_ms + DAY_MS + 2 * HOUR_MS + self._random.randrange(3 * HOUR_MS), arrival.key, answer, names=arrival
         )
 
-    def _reverse(self, arrival: Arrival, time_ms: int) -> None:
+    def _reverse(self, arrival: Arrival) -> None:
         payment = arrival.event
         original = EventName(payment.channel, payment.business_date, payment.serial)
         is_early = self._happens(self._troubles.early_reversals)
         after_ms = -self._random.randrange(1, MINUTE_MS) if is_early else self._random.randrange(1, 30 * MINUTE_MS)
         reverse = Reverse(*self._named(payment.channel), original=original)
-        self._plan(time_ms + after_ms, arrival.key, reverse, names=arrival)
+        self._plan(arrival.time_ms + after_ms, arrival.key, reverse, names=arrival)
 
-    def _go_wrong(self, payment: Payment, arrival: Arrival, time_ms: int) -> None:
+    def _go_wrong(self, payment: Payment, arrival: Arrival) -> None:
         """Plan an event beside a payment that must be refused."""
         fresh = msgspec.structs.replace(payment, serial=self._serials.next(payment.channel, self._day))
         changed = msgspec.structs.replace(payment, amount_fen=payment.amount_fen + 1)
@@ -246,7 +247,7 @@ class Day:
         if payment.channel in SEASON_WEIGHTS:
             choices.append((changed, OutcomeCode.exists_with_different_amount))
         event, code = self._random.choice(choices)
-        self._plan(time_ms + self._random.randrange(HOUR_MS), arrival.key, event, wrong=code)
+        self._plan(arrival.time_ms + self._random.randrange(HOUR_MS), arrival.key, event, wrong=code)
 
     def _fill_deposits(self, paid: list[Dues]) -> None:
         """Plan that agencies and the post fill their deposits in the morning; one agency never with enough for the day."""

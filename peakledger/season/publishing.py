@@ -6,18 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ledger.channels import BUILT_IN_CHANNELS
 from ledger.events import Bill, Payment, encode_json
 from ledger.outcomes import OutcomeCode
 from peakledger.season.arrivals import Arrival
 from streams.publisher import SinkPublisher
 
+UNKNOWN_CHANNEL = "unknown"
+
+_CHANNELS = {channel.name for channel in BUILT_IN_CHANNELS}
 _NO_WAIT_S = 0.002
 _EVENTS_AT_ONCE = 1000
 
 
 @dataclass
 class Tally:
-    """What was published: events by channel and outcome that they must have, and the fen of bills and payments so applied."""
+    """Events by channel and outcome, and the fen of the bills and payments of each channel that are applied."""
 
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     amounts_fen: Counter[str] = field(default_factory=Counter)
@@ -25,7 +29,8 @@ class Tally:
     def add(self, arrival: Arrival) -> None:
         event, outcome = arrival.event, arrival.outcome
         assert outcome is not None
-        self.events[event.channel, outcome.name] += 1
+        channel = event.channel if event.channel in _CHANNELS else UNKNOWN_CHANNEL
+        self.events[channel, outcome.name] += 1
         if outcome is OutcomeCode.applied and isinstance(event, Bill | Payment):
             self.amounts_fen[event.channel] += event.amount_fen
 

@@ -1,0 +1,43 @@
+"""``peakledger season-report``: what became of a season, held against what must have."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from peakledger import config
+from peakledger.commands.options import Config, Data, Json
+from peakledger.display import console, show
+from peakledger.exit_codes import ExitCode
+from peakledger.season.page import write_page
+from peakledger.season.report import make_report, read_told
+
+
+def season_report(
+    *,
+    told: Annotated[Path, typer.Argument(metavar="FILE", help="What peakledger season --told kept")],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one HTML page too")] = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a season against the journals that an engine made of it: every channel and outcome, every fen.
+
+    Ends with status 10 where anything differs from what was told.
+    """
+    settings = config.load({"data": data}, config=config_file)
+    report = make_report(read_told(told), Path(settings.data))
+    if html:
+        write_page(report, html)
+    items = [asdict(line) | {"agrees": line.agrees} for line in report.lines]
+    by_day = [{"ledger_date": day, "became": became, "events": events} for (day, became), events in sorted(report.by_day.items())]
+    counts = {"applied": report.applied, "exists": report.exists, "refused": report.refused}
+    kinds = {kind: sums._asdict() for kind, sums in report.kinds.items()}
+    more = {"sound": report.is_sound, "checks": report.checks, **counts, "kinds": kinds, "by_day": by_day}
+    show("season_report", items, as_json=as_json, more=more)
+    if not as_json:
+        for words, holds in report.checks.items():
+            console.print(f"{'yes' if holds else 'NO '}  {words}", markup=False)
+    if not report.is_sound:
+        raise typer.Exit(ExitCode.differs)
