@@ -1,4 +1,4 @@
-"""Reads random balances in a process of its own, beside an engine that writes them, and times each read.
+"""Reads random balances, and what households owe, in a process of its own, beside an engine that writes them; times each read.
 
 In turn with them it gets the same accounts with py-lmdb from an environment that nobody writes: the least that a read can cost.
 ``python -m bench.balance_reads SHARD BARE HOUSEHOLDS SECONDS CPU`` prints one line of JSON; CPU -1 leaves it where it is.
@@ -17,6 +17,7 @@ import msgspec
 from bench.bare_lmdb import BareLmdb, record_key
 from bench.percentiles import percentile
 from bench.workload import Workload
+from ledger.households import HouseholdReader
 from ledger.projections.balances import BalanceReader
 
 SAMPLE = 20_000
@@ -25,12 +26,14 @@ Name = TypeVar("Name")
 
 
 class Reads(msgspec.Struct):
-    """How many reads were made, and how long they took, in microseconds."""
+    """How many balances were read, and how long that took, in microseconds; ``owed`` is what a household owes."""
 
     reads: int
     p50_us: float
     p99_us: float
     max_us: float
+    owed_p50_us: float
+    owed_p99_us: float
     bare_p50_us: float
     bare_p99_us: float
 
@@ -53,14 +56,17 @@ def read(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> 
     if cpu >= 0:
         os.sched_setaffinity(0, {cpu})
     workload = Workload(households=households, seed=99)
-    accounts = [f"household:{workload.household(event)}" for event in range(SAMPLE)]
-    keys = [record_key(workload.household(event)) for event in range(SAMPLE)]
-    reader, bare_reader = BalanceReader(shard), BareLmdb(bare, readonly=True)
+    households_read = [workload.household(event) for event in range(SAMPLE)]
+    accounts = [f"household:{household}" for household in households_read]
+    keys = [record_key(household) for household in households_read]
+    reader, household_reader, bare_reader = BalanceReader(shard), HouseholdReader(shard.parent), BareLmdb(bare, readonly=True)
     times_us: list[float] = []
+    owed_us: list[float] = []
     bare_us: list[float] = []
     end_s = time.perf_counter() + seconds
     while time.perf_counter() < end_s:
         times_us += times_of(reader.get, accounts)
+        owed_us += times_of(household_reader.owed, households_read)
         bare_us += times_of(bare_reader.get, keys)
     bare_reader.close()
     return Reads(
@@ -68,6 +74,8 @@ def read(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> 
         p50_us=percentile(times_us, 0.5),
         p99_us=percentile(times_us, 0.99),
         max_us=max(times_us),
+        owed_p50_us=percentile(owed_us, 0.5),
+        owed_p99_us=percentile(owed_us, 0.99),
         bare_p50_us=percentile(bare_us, 0.5),
         bare_p99_us=percentile(bare_us, 0.99),
     )

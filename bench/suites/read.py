@@ -18,6 +18,7 @@ EVENTS_PER_BATCH = 1024
 def run(directory: Path, *, households: int, rate: float, seconds: float, repetitions: int, seed: int = 1) -> Results:
     """Measure ``<where>_p50_us`` and ``<where>_p99_us``, where is ``own_core`` or ``under_load`` (the engine's core).
 
+    ``<where>_owed_p50_us`` and ``<where>_owed_p99_us`` are of what a household owes, asked for by its number.
     ``<where>_bare_p50_us`` and ``<where>_bare_p99_us`` are of a bare get of py-lmdb, in turn with our reads.
     """
     results = new_results("read", households=households, rate=rate, seconds=seconds)
@@ -38,6 +39,8 @@ def run(directory: Path, *, households: int, rate: float, seconds: float, repeti
             results.add(f"{where}_p50_us", "us", found.p50_us)
             results.add(f"{where}_p99_us", "us", found.p99_us)
             results.add(f"{where}_max_us", "us", found.max_us)
+            results.add(f"{where}_owed_p50_us", "us", found.owed_p50_us)
+            results.add(f"{where}_owed_p99_us", "us", found.owed_p99_us)
             results.add(f"{where}_bare_p50_us", "us", found.bare_p50_us)
             results.add(f"{where}_bare_p99_us", "us", found.bare_p99_us)
             results.add(f"{where}_events_per_s", "events/s", events / (applied[-1][0] - applied[0][0]))
