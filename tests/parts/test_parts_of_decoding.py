@@ -9,7 +9,7 @@ from bench.workload import Workload
 from ledger._core import EventDecoder, build_packed_batches, checksum_crc32c, checksum_crc32c_portable, count_records
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.events import decode_to_packed, encode_json, encode_msgpack
-from ledger.schema import EXAMPLE_PAYMENT
+from ledger.schema import EXAMPLES
 
 APPLIED = 0
 MEBIBYTE = 1 << 20
@@ -48,9 +48,11 @@ def test_decoding_many_events(measure, workload, size, json):
     assert measure(lambda: decode_all(values), size, "events") == 0
 
 
+@pytest.mark.parametrize("name", ["Payment", "Transfer", "Post"])
 @pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS.keys())
-def test_decoding_one_event(measure, size, encode):
-    values = [encode(EXAMPLE_PAYMENT)] * size
+def test_decoding_one_event(measure, size, encode, name):
+    event = next(each for each in EXAMPLES if type(each).__name__ == name)
+    values = [encode(event)] * size
     assert measure(lambda: decode_all(values), size, "events") == 0
 
 
