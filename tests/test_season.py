@@ -25,6 +25,7 @@ from peakledger.season.publishing import publish_season
 from peakledger.season.report import Told, ToldLine, make_report, read_told
 from streams.embedded import EmbeddedStream
 from streams.publisher import EmbeddedPublisher
+from tests.test_cli import in_a_process
 
 SEASON = Season(days=31, seed=7, troubles=Troubles(late=0.3, wrong=0.05, reversals=0.1, retries=0.1, silent=0.1))
 ARRIVALS = list(events_of(SEASON))
@@ -192,3 +193,13 @@ def test_a_speed_lets_the_time_of_the_season_pass_so_much_faster(tmp_path):
 def test_a_speed_that_is_none_is_an_error_of_usage(text):
     with pytest.raises(typer.BadParameter, match="is no speed"):
         check_speed(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(("--out", "pigeon"), "neither kafka nor embedded"), (("--out", "embedded"), "Name its directory with --stream")],
+)
+def test_where_a_season_cannot_go_is_an_error_of_usage(tmp_path, arguments, said):
+    ended = in_a_process("season", *arguments, cwd=tmp_path)
+    assert ended.status == 2
+    assert said in " ".join(ended.err.split())

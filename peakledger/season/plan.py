@@ -38,10 +38,11 @@ _BATCH_WEEKDAY = 2  # Wednesday
 
 @dataclass(frozen=True)
 class Troubles:
-    """How much goes wrong, as shares: of payments, but for ``wrong``, one for so many of all events of a day's plan.
+    """How much goes wrong, as shares of the payments.
 
-    ``late`` is of what wireless terminals and village stations take; ``refused_by_bank`` and ``silent`` of instructions;
-    ``early_reversals`` of reversals, which then arrive before what they reverse.
+    But ``late`` is of what wireless terminals and village stations take, ``refused_by_bank`` and ``silent`` of instructions, and
+    ``early_reversals`` of reversals, which then arrive before what they reverse. ``wrong``: an event that must be refused comes
+    beside the payment.
     """
 
     retries: float = 0.01
