@@ -286,7 +286,9 @@ cdef void read_name(value_reader *reader, packed_leg *leg, int shape) noexcept n
     cdef nested_object found
     begin_object(&found, OBJECT_NAME, NULL, leg)
     read_members(reader, &found)
-    if not is_of_shape(&found, shape) or not takes_serial(reader, &found, leg.pending_channel, leg.pending_serial):
+    if not reader.is_plain or not is_of_shape(&found, shape):
+        give_up(reader)
+    elif not takes_serial(reader, &found, leg.pending_channel, leg.pending_serial):
         give_up(reader)
 
 
