@@ -7,7 +7,6 @@ import re
 import tomllib
 from collections.abc import Iterable
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -151,6 +150,6 @@ def line_of_key(text: str, key: str) -> int:
 
 BUILT_IN_CHANNELS: tuple[Channel, ...] = _told_apart(
     (file.name, read_profile(file, file.name))
-    for file in (resources.files("ledger") / "channel_profiles").iterdir()
+    for file in Path(__file__).with_name("channel_profiles").iterdir()
     if file.name.endswith(".toml")
 )

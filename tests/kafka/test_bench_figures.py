@@ -31,6 +31,7 @@ def test_all_suites_together_yield_every_figure_by_its_name_and_a_report(kafka_b
         "kafka-json",
         "kafka-packed",
         "latency",
+        "memory",
         "projection",
         "projection",
         "read",
