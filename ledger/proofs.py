@@ -30,7 +30,7 @@ GREATEST_SEQ = 2**63 - 1
 
 _NO_SLOT = 0xFFFFFFFF
 _EPOCH = date(1970, 1, 1)
-_ENTRY = struct.Struct("<16sQQQqqQQIIHHHHBBBBH2x")
+_ENTRY = struct.Struct("<16sQQQqqQQIIHHHHBBBBHBx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Entry:
     leg: int
     leg_count: int
     flags: int
+    terminal: int
 
     @property
     def slots(self) -> list[int]:

@@ -37,7 +37,7 @@ MURMUR2 = [
 ]
 
 record_lists = st.lists(
-    st.tuples(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=300), st.integers(-(2**62), 2**62)),
+    st.tuples(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=300), st.integers(-(2**62), 2**62 - 1)),
     min_size=1,
     max_size=200,
 )
