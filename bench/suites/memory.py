@@ -32,7 +32,16 @@ class MemoryUse(msgspec.Struct):
 def run(directory: Path, *, households: int, keys_per_household: int, seed: int = 1) -> Results:
     """Measure ``memory_bytes_per_account`` and, at several sizes of a date's key table, ``memory_bytes_per_open_key``."""
     results = new_results("memory", households=households, keys_per_household=keys_per_household, seed=seed)
-    command = [sys.executable, "-m", "bench.suites.memory", str(directory), str(households), str(keys_per_household), str(seed)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bench.suites.memory",
+        str(directory),
+        str(households),
+        str(keys_per_household),
+        str(seed),
+    ]
     use = msgspec.json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=MemoryUse)
     results.add("memory_bytes_per_account", "bytes", use.bytes_per_account)
     for per_key in use.bytes_per_open_key:

@@ -26,7 +26,7 @@ def in_small(words: list[str], servers: str) -> list[str]:
         if option.name in SMALL:
             words += [option.opts[0], str(SMALL[option.name])]
         elif isinstance(option.default, int) and option.default > FEW and option.name != "rate":
-            words += [option.opts[0], str(FEW)]
+            words += [option.opts[0], str(FEW // 12 if option.name == "households" else FEW)]
         elif option.name == "servers":
             words += [option.opts[0], servers]
     return words
