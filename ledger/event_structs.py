@@ -53,17 +53,10 @@ Period = Annotated[str, Meta(pattern="^[0-9]{4}-(0[1-9]|1[0-2])$", description="
 DueDate = Annotated[date, Meta(description="The day by which the bill is to be paid.")]
 
 
-class Payment(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    tag_field="type",
-    tag="payment",
+class HouseholdEvent(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="type"
 ):
-    """A household pays through a channel. A value date that is left out becomes the business date."""
+    """What bills and payments have. A value date that is left out becomes the business date."""
 
     channel: ChannelName
     business_date: BusinessDate
@@ -71,39 +64,25 @@ class Payment(
     household: Household
     amount_fen: AmountFen
     value_date: ValueDate | None = None
+
+    def __post_init__(self) -> None:
+        if self.value_date is None:
+            msgspec.structs.force_setattr(self, "value_date", self.business_date)
+
+
+class Payment(HouseholdEvent, frozen=True, kw_only=True, tag="payment"):
+    """A household pays through a channel. A value date that is left out becomes the business date."""
+
     outlet: Outlet | None = None
     payer: Payer | None = None
     terminal: TerminalName | None = None
 
-    def __post_init__(self) -> None:
-        if self.value_date is None:
-            msgspec.structs.force_setattr(self, "value_date", self.business_date)
 
-
-class Bill(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    tag_field="type",
-    tag="bill",
-):
+class Bill(HouseholdEvent, frozen=True, kw_only=True, tag="bill"):
     """A household is billed for a month. A value date that is left out becomes the business date."""
 
-    channel: ChannelName
-    business_date: BusinessDate
-    serial: Serial
-    household: Household
-    amount_fen: AmountFen
-    value_date: ValueDate | None = None
     period: Period
     due_date: DueDate
-
-    def __post_init__(self) -> None:
-        if self.value_date is None:
-            msgspec.structs.force_setattr(self, "value_date", self.business_date)
 
 
 LegFlag = Literal[
