@@ -21,6 +21,7 @@ from streams.feeding import FeedRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
 
+ROOT = Path(__file__).parent.parent
 STATUS_INTERVAL_S = 0.03
 EXIT_FAILED = 3
 Status = dict[int, dict[str, Any]]
@@ -31,7 +32,7 @@ class EngineProcess:
 
     def __init__(self, **settings: Any) -> None:
         command = [sys.executable, "-m", "tests.engine_process", json.dumps(settings, default=str)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         # A test that fails must not leave its engines running.
         atexit.register(self.process.kill)
         self.status: Status = {}

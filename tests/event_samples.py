@@ -1,7 +1,8 @@
-"""Events for tests: two fixed ones, hypothesis strategies for right ones, and the fields of each as plain values."""
+"""Events for tests: some fixed ones, hypothesis strategies for right ones, and the fields of each as plain values."""
 
 from datetime import date, timedelta
 
+import msgspec
 from hypothesis import strategies as st
 
 from ledger.account_ids import AccountKind
@@ -36,6 +37,10 @@ from ledger.schema import EXAMPLE_BILL, EXAMPLE_PAYMENT
 
 PAYMENT = EXAMPLE_PAYMENT
 BILL = EXAMPLE_BILL
+HOUSEHOLD = PAYMENT.household
+JUNE_BILL = msgspec.structs.replace(
+    BILL, business_date=PAYMENT.business_date, serial="1", household=HOUSEHOLD, amount_fen=20815, value_date=None
+)
 ENCODERS = (encode_json, encode_msgpack, lambda event: encode_msgpack(event, as_array=True), encode_packed)
 
 

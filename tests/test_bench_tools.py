@@ -116,6 +116,8 @@ def test_the_limit_program_balances_and_leaves_nothing_behind(tmp_path):
     try:
         limit = run_limit(200_000, 5_000, tmp_path, seed=3)
     except subprocess.CalledProcessError as error:
+        if b"O_DIRECT" not in (error.stderr or b""):
+            raise
         pytest.skip(f"no direct I/O in {tmp_path}: {error.stderr.decode()}")
     assert limit.balanced
     assert 0.98 < limit.applied / limit.events < 1

@@ -10,8 +10,9 @@ from ledger._core import BalanceRenderer, EntryRenderer, JournalReader, walk_bat
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.engine import Engine
 from ledger.errors import ProjectionDamaged
-from ledger.events import Bill, Payment, encode_packed
+from ledger.events import Payment, encode_packed
 from ledger.projections.balances import BalanceReader
+from tests.event_samples import HOUSEHOLD, JUNE_BILL
 from tests.ledger_events import NOON_MS
 from tests.plain_changes import entry_records
 from tests.random_ledger import RandomLedger
@@ -19,16 +20,6 @@ from tests.told_engine import ToldEngine, publish_changes
 
 ROOT = Path(__file__).parent.parent
 DAY = "2026-07-23"
-HOUSEHOLD = "3301234567890"
-BILL = Bill(
-    channel="billing",
-    business_date=DAY,
-    serial="1",
-    household=HOUSEHOLD,
-    amount_fen=20815,
-    period="2026-06",
-    due_date="2026-07-31",
-)
 PAYMENT = Payment(channel="alipay", business_date=DAY, serial="7", household=HOUSEHOLD, amount_fen=20000, outlet="17")
 
 
@@ -52,7 +43,7 @@ def rendered(told, renderer):
 
 
 def test_golden_bytes_of_an_entry_which_the_documentation_shows(told):
-    apply(told, BILL, PAYMENT)
+    apply(told, JUNE_BILL, PAYMENT)
     key, value = rendered(told, EntryRenderer(BUILT_IN_CHANNELS))[-1]
     assert key == b"alipay/2026-07-23/7"
     assert value == (
@@ -64,7 +55,7 @@ def test_golden_bytes_of_an_entry_which_the_documentation_shows(told):
 
 
 def test_golden_bytes_of_a_balance_which_the_documentation_shows(told):
-    apply(told, BILL, PAYMENT)
+    apply(told, JUNE_BILL, PAYMENT)
     key, value = rendered(told, BalanceRenderer(()))[-1]
     assert key == b"household:3301234567890"
     assert value == (
@@ -96,7 +87,7 @@ def test_small_batches_cut_what_is_told_and_lose_nothing(told):
 
 
 def test_nothing_is_told_beyond_what_the_balances_hold(told, tmp_path):
-    apply(told, BILL)
+    apply(told, JUNE_BILL)
     told.engine.close()
     shutil.copytree(told.shard / "balances", tmp_path / "before")
     told.engine = Engine.open(told.shard)
@@ -111,9 +102,9 @@ def test_nothing_is_told_beyond_what_the_balances_hold(told, tmp_path):
 
 
 def test_balances_that_lack_what_the_journal_has_are_named_as_damaged(told, tmp_path):
-    apply(told, BILL, PAYMENT)
+    apply(told, JUNE_BILL, PAYMENT)
     other = ToldEngine(tmp_path / "other")
-    apply(other, BILL)
+    apply(other, JUNE_BILL)
     frame = list(JournalReader(told.shard / "journal"))[-1]
     for renderer in (EntryRenderer(BUILT_IN_CHANNELS), BalanceRenderer(())):
         renderer.read_from(BalanceReader(other.shard).view)

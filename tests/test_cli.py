@@ -13,25 +13,16 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from ledger.events import Bill, Payment, encode_json
+from ledger.events import Payment, encode_json
 from peakledger import cli
 from tests.balances import change_account, change_meta
+from tests.event_samples import HOUSEHOLD, JUNE_BILL
 
-HOUSEHOLD = "3301234567890"
 DAY = "2026-07-23"
-BILL = Bill(
-    channel="billing",
-    business_date=DAY,
-    serial="1",
-    household=HOUSEHOLD,
-    amount_fen=20815,
-    period="2026-06",
-    due_date="2026-07-31",
-)
 PAYMENT = Payment(channel="alipay", business_date=DAY, serial="20260723000012345678", household=HOUSEHOLD, amount_fen=20000)
 OTHER_AMOUNT = Payment(channel="alipay", business_date=DAY, serial=PAYMENT.serial, household=HOUSEHOLD, amount_fen=1)
 CLOSED = Payment(channel="atm", business_date="2020-01-01", serial="7", household=HOUSEHOLD, amount_fen=1)
-EVENTS = b"\n".join(encode_json(event) for event in (BILL, PAYMENT, PAYMENT, OTHER_AMOUNT, CLOSED)) + b"\n"
+EVENTS = b"\n".join(encode_json(event) for event in (JUNE_BILL, PAYMENT, PAYMENT, OTHER_AMOUNT, CLOSED)) + b"\n"
 
 
 class Ended(NamedTuple):
@@ -313,7 +304,7 @@ def test_a_bad_line_is_told_with_its_number_and_ends_the_run(copy):
 
 @pytest.mark.parametrize("encoding", ["packed", "json", "msgpack"])
 def test_with_keep_going_the_good_lines_are_published_in_any_encoding(copy, encoding):
-    (copy / "bad.jsonl").write_bytes(encode_json(PAYMENT) + b"\n{}\n" + encode_json(BILL) + b"\n")
+    (copy / "bad.jsonl").write_bytes(encode_json(PAYMENT) + b"\n{}\n" + encode_json(JUNE_BILL) + b"\n")
     ended = in_a_process("publish", "bad.jsonl", "--keep-going", "--json", "--encoding", encoding, cwd=copy)
     assert (ended.status, ended.items) == (7, [{"published": 2, "bad_lines": 1}])
     (shard,) = in_a_process("run", "--stop-at-end", "--json", cwd=copy).items

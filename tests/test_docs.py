@@ -19,10 +19,14 @@ COMMAND = re.compile(r"(?:^|`|\$ )peakledger ([a-z-]+)((?: [a-z]+)?)", re.MULTIL
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 
 
+def in_toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def settings_table() -> str:
     rows = ["| setting | variable | flag | type | default | what it is |", "|---|---|---|---|---|---|"]
     for setting in config.table():
-        default = "" if setting.default == "" else f"`{str(setting.default).lower()}`"
+        default = "" if setting.default == "" else f"`{in_toml(setting.default)}`"
         flag = f"`{setting.flag}`" if setting.flag else ""
         names = f"`{setting.key}` | `{setting.variable}` | {flag}"
         rows.append(f"| {names} | {setting.type_name} | {default} | {setting.description} |")

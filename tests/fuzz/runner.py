@@ -44,6 +44,7 @@ def run(
             "artifact_prefix": f"{options.findings}/",
             "max_len": 1024,
             "verbosity": 0,
+            "report_slow_units": 100,  # seconds; a machine that does other things meanwhile is no finding
         }
         for module in followed:
             for function in _functions(module):
