@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "auto_offset_reset": "none",
     "isolation_level": "read_committed",
     "fetch_max_bytes": 16 * MEBIBYTE,
-    "max_partition_fetch_bytes": 4 * MEBIBYTE,
+    "max_partition_fetch_bytes": 8 * MEBIBYTE,
 }
 
 
