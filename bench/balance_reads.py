@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from bench import children
 from bench.bare_lmdb import BareLmdb, record_key
 from bench.percentiles import percentile
 from bench.workload import Workload
@@ -39,16 +40,8 @@ class Reads(msgspec.Struct):
 
 
 def start_reads(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> "subprocess.Popen[bytes]":
-    """Begin reading in another process; ``finish_reads`` waits for what it found."""
-    command = [sys.executable, "-m", "bench.balance_reads", str(shard), str(bare), str(households), str(seconds), str(cpu)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
-
-
-def finish_reads(process: "subprocess.Popen[bytes]") -> Reads:
-    output, _ = process.communicate()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return msgspec.json.decode(output, type=Reads)
+    """Begin reading in another process, whose ``children.answer`` are the ``Reads``."""
+    return children.start("bench.balance_reads", shard, bare, households, seconds, cpu)
 
 
 def read(shard: Path, bare: Path, households: int, seconds: float, cpu: int) -> Reads:

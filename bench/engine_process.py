@@ -20,6 +20,7 @@ import msgspec
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
+from bench import children
 from bench.publishing import Times
 from ledger._core import JournalReader
 from ledger.errors import LedgerNotFound
@@ -66,36 +67,30 @@ def durable_positions(shard: Path) -> Times:
 @contextmanager
 def running_engine(servers: str, topic: str, data: Path, outcomes_topic: str | None = None) -> Iterator[None]:
     """Run an engine on the topic beside the caller, and publish its outcomes where there is a topic for them."""
-    command = ["run", servers, topic, str(data), *([outcomes_topic] if outcomes_topic else [])]
-    process = subprocess.Popen([sys.executable, "-m", "bench.engine_process", *command])
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    outcomes = [outcomes_topic] if outcomes_topic else []
+    with children.start("bench.engine_process", "run", servers, topic, data, *outcomes) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def start_watch(shard: Path, end_offset: int) -> "subprocess.Popen[bytes]":
-    """Begin to watch what is readable; ``finish_watch`` waits for ``end_offset`` and returns what was seen."""
-    command = [sys.executable, "-m", "bench.engine_process", "watch", str(shard), str(end_offset)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    """Begin to watch what is readable; ``seen_by`` waits for ``end_offset`` and returns what was seen."""
+    return children.start("bench.engine_process", "watch", shard, end_offset)
 
 
 def start_outcome_watch(servers: str, topic: str, first_offset: int, end_offset: int) -> "subprocess.Popen[bytes]":
     """The same of outcomes in their topic; returns when those of all events before ``first_offset`` have arrived."""
-    command = [sys.executable, "-m", "bench.engine_process", "watch-outcomes", servers, topic, str(first_offset), str(end_offset)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = children.start("bench.engine_process", "watch-outcomes", servers, topic, first_offset, end_offset)
     assert process.stdout
     process.stdout.readline()
     return process
 
 
-def finish_watch(process: "subprocess.Popen[bytes]") -> Times:
+def seen_by(watch: "subprocess.Popen[bytes]") -> Times:
     """Return (time, next offset seen then); times are of ``time.perf_counter``, which processes share."""
-    output, _ = process.communicate()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    return msgspec.json.decode(output, type=Times)
+    return children.answer(watch, Times)
 
 
 async def run(servers: str, topic: str, data: Path, outcomes_topic: str | None = None) -> None:

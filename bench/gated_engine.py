@@ -5,7 +5,6 @@ prints its ``GatedReading`` as JSON. PLACE is the directory of the embedded stre
 """
 
 import asyncio
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 import uvloop
 from aiokafka import TopicPartition
 
+from bench import children
 from ledger.errors import PeakledgerError
 from streams.blocks import Block
 from streams.consumer import BlockConsumer
@@ -86,26 +86,22 @@ class GatedEngine:
     """The process of such an engine. ``PLACE`` and the rest as above."""
 
     def __init__(self, kind: str, place: str, topic: str, partition: int, data: Path, opened_offset: int) -> None:
-        command = [sys.executable, "-m", "bench.gated_engine", kind, place, topic, str(partition), str(data), str(opened_offset)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = children.start("bench.gated_engine", kind, place, topic, partition, data, opened_offset)
 
     def wait_ready(self) -> None:
         """Wait until it has opened its accounts. Raises PeakledgerError where it ended before that."""
         assert self._process.stdout
-        if self._process.stdout.readline() != "ready\n":
+        if self._process.stdout.readline() != b"ready\n":
             raise PeakledgerError("an engine was at its end before it had opened its accounts", hint="Measure more events")
 
     def go_on(self) -> None:
         assert self._process.stdin
-        self._process.stdin.write("go on\n")
+        self._process.stdin.write(b"go on\n")
         self._process.stdin.flush()
 
     def reading(self) -> GatedReading:
         """Wait for the end of its partition."""
-        output, _ = self._process.communicate()
-        if self._process.returncode:
-            raise subprocess.CalledProcessError(self._process.returncode, self._process.args)
-        return msgspec.json.decode(output, type=GatedReading)
+        return children.answer(self._process, GatedReading)
 
     def end(self) -> None:
         """End the process, if it still runs."""

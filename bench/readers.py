@@ -6,12 +6,13 @@ tuned as well as we know how. The clock runs from the first records that arrive 
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import msgspec
+
+from bench import children
 
 MEBIBYTE = 1024 * 1024
 RECORDS_A_CALL = 10_000
@@ -52,9 +53,7 @@ class Reading(msgspec.Struct):
 
 def read_with(client: str, servers: str, topic: str, records: int) -> Reading:
     """Read the topic in a process of its own."""
-    command = [sys.executable, "-m", "bench.readers", client, servers, topic, str(records)]
-    done = subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S + 60)
-    return msgspec.json.decode(done.stdout, type=Reading)
+    return children.answer(children.start("bench.readers", client, servers, topic, records), Reading, TIMEOUT_S + 60)
 
 
 class _Clock:

@@ -38,3 +38,13 @@ def new_topic(kafka_broker: Broker) -> Callable[..., str]:
         return kafka_broker.create_topic(f"events-{next(_numbers)}", partitions, settings)
 
     return create
+
+
+@pytest.fixture
+def foreign_directory(tmp_path, monkeypatch):
+    """A working directory with packages named like ours, which must not hide them."""
+    for name in ("bench", "ledger"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -24,14 +24,16 @@ COMMANDS = {
     "lmdb": ["--events", "500", *SMALL],
     "statement": ["--entries", "1000", "--pages", "2"],
     "scale": ["--partitions", "1", "--events", "60000", *SMALL],
+    "read": ["--rate", "50000", "--seconds", "0.2", *SMALL],
+    "memory": ["--households", "1000", "--keys-per-household", "1"],
 }
 
 
 @pytest.mark.parametrize("suite", COMMANDS)
-def test_a_suite_runs_by_its_command_and_leaves_its_repetitions(suite, tmp_path):
-    places = ["--directory", str(tmp_path), "--results", str(tmp_path / "results"), "--json"]
+def test_a_suite_runs_by_its_command_in_any_directory_and_leaves_its_repetitions(suite, foreign_directory):
+    places = ["--directory", ".", "--results", "results", "--json"]
     done = CliRunner().invoke(app, [suite.removesuffix("-json"), *COMMANDS[suite], *places], catch_exceptions=False)
-    (path,) = (tmp_path / "results").iterdir()
+    (path,) = Path("results").iterdir()
     results = load_results(path)
     assert results.suite == suite
     assert [each["name"] for each in json.loads(done.stdout)["measurements"]] == [each.name for each in results.measurements]

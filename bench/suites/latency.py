@@ -13,9 +13,9 @@ import uvloop
 from bench.brokers import BrokerForBench
 from bench.engine_process import (
     durable_positions,
-    finish_watch,
     open_when_there,
     running_engine,
+    seen_by,
     start_outcome_watch,
     start_watch,
 )
@@ -59,7 +59,7 @@ def measure(broker: BrokerForBench, directory: Path, workload: Workload, rate: f
                 "visible": start_watch(shard, end_offset),
             }
             published = uvloop.run(publish_at_rate(servers, topic, workload, first_offset, rate))
-            seen = {name: finish_watch(watch) for name, watch in watches.items()}
+            seen = {name: seen_by(watch) for name, watch in watches.items()}
         return published, {"durable": durable_positions(shard), **seen}
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from bench.brokers import BrokerForBench
-from bench.engine_process import durable_positions, finish_watch, running_engine, start_watch
+from bench.engine_process import durable_positions, running_engine, seen_by, start_watch
 from bench.feeding import opening_of
 from bench.percentiles import delays_s, percentile
 from bench.publishing import AS_FAST_AS_IT_GOES, Times, at_rate, fill, publish_at_rate
@@ -58,7 +58,7 @@ def measure(broker: BrokerForBench, directory: Path, backlog: Workload, rate: fl
             wait_until_readable(shard, opened)
             watch = start_watch(shard, first_offset + live.events)
             published = uvloop.run(publish_at_rate(servers, topic, live, first_offset, rate))
-            finish_watch(watch)
+            seen_by(watch)
         return published.acknowledged, durable_positions(shard)
 
 

@@ -6,7 +6,6 @@ each household opens its account; then payments of the same households on a late
 What as many keys took there is taken off what the accounts took.
 """
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from bench import children
 from bench.feeding import apply_timed, blocks, opening_of
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -32,17 +32,8 @@ class MemoryUse(msgspec.Struct):
 def run(directory: Path, *, households: int, keys_per_household: int, seed: int = 1) -> Results:
     """Measure ``memory_bytes_per_account`` and, at several sizes of a date's key table, ``memory_bytes_per_open_key``."""
     results = new_results("memory", households=households, keys_per_household=keys_per_household, seed=seed)
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "bench.suites.memory",
-        str(directory),
-        str(households),
-        str(keys_per_household),
-        str(seed),
-    ]
-    use = msgspec.json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=MemoryUse)
+    process = children.start("bench.suites.memory", directory, households, keys_per_household, seed)
+    use = children.answer(process, MemoryUse)
     results.add("memory_bytes_per_account", "bytes", use.bytes_per_account)
     for per_key in use.bytes_per_open_key:
         results.add("memory_bytes_per_open_key", "bytes", per_key)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.balance_reads import finish_reads, start_reads
+from bench import children
+from bench.balance_reads import Reads, start_reads
 from bench.bare_lmdb import BareLmdb, records_of
 from bench.feeding import blocks, feed_at_rate, opening_of, prefilled_engine
 from bench.results import Results, new_results
@@ -34,7 +35,7 @@ def run(directory: Path, *, households: int, rate: float, seconds: float, repeti
             with all_threads_on(engine_core):
                 reads = start_reads(engine.directory, bare, households, seconds, cpu)
                 applied = list(feed_at_rate(engine, prepared, rate))
-                found = finish_reads(reads)
+                found = children.answer(reads, Reads)
                 engine.wait_projected()
             results.add(f"{where}_p50_us", "us", found.p50_us)
             results.add(f"{where}_p99_us", "us", found.p99_us)

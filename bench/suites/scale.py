@@ -77,7 +77,7 @@ def fill_stream(directory: Path, workloads: list[Workload]) -> Filled:
             for part in (opening_of(workload), workload):
                 for batch, _ in part.batches():
                     stream.append(TOPIC, partition, batch)
-    return Filled("embedded", str(directory), TOPIC)
+    return Filled("embedded", str(directory.absolute()), TOPIC)
 
 
 def fill_broker(broker: BrokerForBench, workloads: list[Workload]) -> Filled:

@@ -1,28 +1,8 @@
 """The suites that follow events through a broker run, in small, and measure every stage. No test says how fast anything is."""
 
-import pytest
-from typer.testing import CliRunner
-
 from bench.brokers import BrokerForBench
-from bench.cli import app
-from bench.results import load_results
 from bench.suites import latency, live, scale
 from bench.workload import Workload
-
-COMMANDS = {
-    "kafka-live": ["kafka", "--live", "--events", "2000", "--rate", "20000", "--seconds", "0.3"],
-    "latency": ["latency", "--rate", "2000", "--rate", "4000", "--seconds", "0.3"],
-    "scale": ["scale", "--partitions", "1", "--events", "60000", "--repetitions", "1"],
-}
-
-
-@pytest.mark.parametrize("suite", COMMANDS)
-def test_a_suite_runs_by_its_command_on_the_broker_that_it_is_given(suite, kafka_broker, tmp_path):
-    places = ["--households", "300", "--directory", str(tmp_path), "--results", str(tmp_path / "results")]
-    command = [*COMMANDS[suite], "--bootstrap-servers", kafka_broker.bootstrap_servers, *places]
-    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
-    (path,) = (tmp_path / "results").iterdir()
-    assert load_results(path).suite == suite
 
 
 def test_every_stage_is_measured_from_the_intended_time_and_from_the_acknowledgement(kafka_broker, tmp_path):
