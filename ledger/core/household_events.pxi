@@ -54,21 +54,22 @@ cdef inline uint64_t channel_and_date(const packed_event *event) noexcept nogil:
     return <uint64_t>event.channel * 100_000_000 + year_month_day(event.business_date)
 
 
-cdef uint32_t *counter_slot(
-    Posting posting, const packed_event *event, key_table *table, uint64_t *id_low, uint64_t *id_high
-) noexcept nogil:
-    """Where the slot of the account against the household is kept, NO_SLOT where it is not open; its id in any case."""
-    cdef uint32_t *known
+cdef void counter_account(const packed_event *event, uint64_t *id_low, uint64_t *id_high) noexcept nogil:
+    """The id of the account against the household."""
     if event.event_type == EVENT_TYPE_BILL:
-        id_low[0] = BOOK
-        id_high[0] = account_id_high(ACCOUNT_KIND_REVENUE, 5)
-        known = &posting.revenue_slot
+        id_low[0], id_high[0] = BOOK, account_id_high(ACCOUNT_KIND_REVENUE, 5)
     else:
-        id_low[0] = channel_and_date(event)
-        id_high[0] = account_id_high(ACCOUNT_KIND_CLEARING, 11)
-        known = &table.clearing_slots[event.channel]
+        id_low[0], id_high[0] = channel_and_date(event), account_id_high(ACCOUNT_KIND_CLEARING, 11)
+
+
+cdef uint32_t *counter_slot(Posting posting, const packed_event *event, key_table *table) noexcept nogil:
+    """Where the slot of the account against the household is kept, NO_SLOT where it is not open."""
+    cdef uint64_t id_low, id_high
+    cdef uint32_t *known = \
+        &posting.revenue_slot if event.event_type == EVENT_TYPE_BILL else &table.clearing_slots[event.channel]
     if known[0] == NO_SLOT:
-        known[0] = account_find(&posting.accounts, id_low[0], id_high[0], account_hash(&posting.accounts, id_low[0], id_high[0]))
+        counter_account(event, &id_low, &id_high)
+        known[0] = account_find(&posting.accounts, id_low, id_high, account_hash(&posting.accounts, id_low, id_high))
     return known
 
 
@@ -78,7 +79,7 @@ cdef uint16_t household_event(Posting posting, const prepared_event *prepared, k
     cdef bint is_bill = event.event_type == EVENT_TYPE_BILL
     cdef uint64_t household_high = account_id_high(ACCOUNT_KIND_HOUSEHOLD, 13)
     cdef uint64_t counter_low, counter_high
-    cdef uint32_t *counter = counter_slot(posting, event, table, &counter_low, &counter_high)
+    cdef uint32_t *counter = counter_slot(posting, event, table)
     cdef uint32_t household = prepared.household_slot
     cdef uint16_t code
     if household == NO_SLOT or posting.accounts.records[household].id_low != event.household \
@@ -93,6 +94,7 @@ cdef uint16_t household_event(Posting posting, const prepared_event *prepared, k
     if is_bill and household == NO_SLOT:
         household = open_on_the_way(posting, prepared, event.household, household_high, 0)
     if counter[0] == NO_SLOT:
+        counter_account(event, &counter_low, &counter_high)
         counter[0] = open_on_the_way(posting, prepared, counter_low, counter_high, 0)
     if not is_bill and household == NO_SLOT:
         household = open_on_the_way(posting, prepared, event.household, household_high, 0)
