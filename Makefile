@@ -72,7 +72,7 @@ lint: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench $(STAMPS)/lint ## Check
 	cython-lint ledger bench
 	mypy
 
-# A special build happens in a copy of the tree, so that it never mixes with the plain one.
+# A special build happens in a copy of the tree, so that it never mixes with the plain one. PYTHONPATH has commands use it too.
 define copy_tree
 	@rm -rf $(1)/tests && mkdir -p $(1)
 	@tar -cf - --exclude='*.so' --exclude=__pycache__ --exclude=_core.c --exclude=_workload.c $(TREE) | tar -xf - -C $(1)
@@ -81,17 +81,17 @@ TREE := .ci .gitignore Makefile MANIFEST.in LICENSE setup.py pyproject.toml requ
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
 
 .PHONY: sanitize
-sanitize: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Run unit and property tests on a build with ASan and UBSan
+sanitize: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run unit and property tests on a build with ASan and UBSan
 	$(call copy_tree,build/sanitize)
 	cd build/sanitize && PEAKLEDGER_BUILD=sanitize python setup.py --quiet build_ext --inplace
-	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$$PWD" python -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: $(STAMPS)/extension $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
+coverage: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
 	$(call copy_tree,build/coverage)
 	touch build/coverage/ledger/core/__init__.py  # Cython looks for the C file of an included part in packages alone
 	cd build/coverage && PEAKLEDGER_BUILD=coverage,debug python setup.py --quiet build_ext --inplace
-	cd build/coverage && coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/coverage && PYTHONPATH="$$PWD" coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
 	cd build/coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 

@@ -1,4 +1,4 @@
-"""What tests against a real Apache Kafka share: one broker for the whole run, a new topic for each test."""
+"""What tests share: one real Apache Kafka for the whole run, a new topic for each test, a working directory to be wary of."""
 
 from __future__ import annotations
 
