@@ -16,6 +16,7 @@ from streams.embedded import EmbeddedStream
 
 Result = TypeVar("Result")
 
+_TOPIC_WAIT_S = 10.0  # that a topic was made may take a moment to get around among the brokers
 _HINT = "Mend the cause and publish again what was not acknowledged: an event that arrives twice is answered with exists"
 
 
@@ -87,7 +88,7 @@ class KafkaSink:
         )
         try:
             await self._producer.start()
-            self.partition_count = len(await self._producer.partitions_for(self.topic))
+            self.partition_count = await self._count_partitions()
         except KafkaError as error:
             await self._producer.stop()
             hint = (
@@ -97,6 +98,14 @@ class KafkaSink:
             )
             reason = await refusal(self._servers, self._settings) or f"{self._servers}: {error or type(error).__name__}"
             raise PublishFailed(f"Topic {self.topic} cannot be reached at {reason}", hint=hint) from error
+
+    async def _count_partitions(self) -> int:
+        assert self._producer
+        try:
+            async with asyncio.timeout(_TOPIC_WAIT_S):
+                return len(await self._producer.partitions_for(self.topic))
+        except TimeoutError as error:
+            raise UnknownTopicOrPartitionError from error
 
     async def send(self, partition: int, batch: bytearray, record_count: int) -> None:
         self._raise_failure()
