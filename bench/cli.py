@@ -57,6 +57,11 @@ class ProgressLines(logging.Handler):
             self._told_s[measurement] = now
 
 
+def example(arguments: str) -> str:
+    """Return the end of a command's help that shows a call of it to copy."""
+    return f"[bold]Example[/bold]\n\npeakledger bench {arguments}"
+
+
 measured = logging.getLogger("bench")
 measured.setLevel(logging.INFO)
 measured.addHandler(ProgressLines())
@@ -76,7 +81,7 @@ LIVE_RATES = [100_000.0, 1_000_000.0, float("inf")]
 HERE = Path(tempfile.gettempdir())
 
 
-@app.command("core")
+@app.command("core", epilog=example("core --events 5000000"))
 def core_command(
     events: Events = 5_000_000,
     households: Households = 1_000_000,
@@ -91,7 +96,7 @@ def core_command(
     _show(found, results, as_json)
 
 
-@app.command("kafka")
+@app.command("kafka", epilog=example("kafka --live --rate 1000000 --rate inf"))
 def kafka_command(
     events: Events = 5_000_000,
     households: Households = 1_000_000,
@@ -115,7 +120,7 @@ def kafka_command(
     _show(found, results, as_json)
 
 
-@app.command("latency")
+@app.command("latency", epilog=example("latency --rate 10000"))
 def latency_command(
     rate: Annotated[list[int], typer.Option(help="Events a second; may be given more than once")] = [10_000],  # noqa: B006
     seconds: Seconds = 10.0,
@@ -131,7 +136,7 @@ def latency_command(
     _show(found, results, as_json)
 
 
-@app.command("projection")
+@app.command("projection", epilog=example("projection --households 10000000"))
 def projection_command(
     rate: Annotated[list[float], typer.Option(help="Events a second; inf is full catch-up")] = [1e5, 1e6, float("inf")],  # noqa: B006
     seconds: Seconds = 10.0,
@@ -144,7 +149,7 @@ def projection_command(
     _show(projection.run(directory, households=households, rates=rate, seconds=seconds), results, as_json)
 
 
-@app.command("read")
+@app.command("read", epilog=example("read"))
 def read_command(
     rate: Annotated[float, typer.Option(help="Events a second that the engine applies meanwhile")] = 100_000,
     seconds: Seconds = 5.0,
@@ -159,7 +164,7 @@ def read_command(
     _show(found, results, as_json)
 
 
-@app.command("start")
+@app.command("start", epilog=example("start --households 10000000"))
 def start_command(
     events: Events = 5_000_000,
     households: Households = 10_000_000,
@@ -172,7 +177,7 @@ def start_command(
     _show(start.run(directory, households=households, events=events, repetitions=repetitions), results, as_json)
 
 
-@app.command("growth")
+@app.command("growth", epilog=example("growth --events 100000000"))
 def growth_command(
     events: Events = 100_000_000,
     households: Households = 1_000_000,
@@ -185,7 +190,7 @@ def growth_command(
     _show(growth.run(directory, events=events, households=households, days=days), results, as_json)
 
 
-@app.command("scale")
+@app.command("scale", epilog=example("scale --kafka"))
 def scale_command(
     partitions: Annotated[list[int], typer.Option(help="Partitions, each with an engine of its own")] = PARTITIONS,
     events: Annotated[int, typer.Option(help="Events of one partition")] = 3_000_000,
@@ -203,7 +208,7 @@ def scale_command(
     _show(found, results, as_json)
 
 
-@app.command("mixed")
+@app.command("mixed", epilog=example("mixed --json-events"))
 def mixed_command(
     events: Events = 2_000_000,
     households: Households = 1_000_000,
@@ -218,7 +223,7 @@ def mixed_command(
     _show(found, results, as_json)
 
 
-@app.command("expiry")
+@app.command("expiry", epilog=example("expiry --holds 1000000"))
 def expiry_command(
     holds: Annotated[int, typer.Option(help="Holds that expire at one instant")] = 1_000_000,
     households: Households = 1_000_000,
@@ -231,7 +236,7 @@ def expiry_command(
     _show(expiry.run(directory, holds=holds, households=households, repetitions=repetitions), results, as_json)
 
 
-@app.command("statement")
+@app.command("statement", epilog=example("statement --entries 10000000"))
 def statement_command(
     entries: Annotated[int, typer.Option(help="Entries of the journal; a page is 100 of them, anywhere in it")] = 10_000_000,
     pages: Annotated[int, typer.Option(help="Pages of random accounts, each read cold and warm")] = 300,
@@ -243,7 +248,7 @@ def statement_command(
     _show(statement.run(directory, entries=entries, pages=pages), results, as_json)
 
 
-@app.command("lmdb")
+@app.command("lmdb", epilog=example("lmdb"))
 def lmdb_command(
     events: Events = 500_000,
     households: Households = 1_000_000,
@@ -256,7 +261,7 @@ def lmdb_command(
     _show(bare_lmdb.run(directory, events=events, households=households, repetitions=repetitions), results, as_json)
 
 
-@app.command("postgresql")
+@app.command("postgresql", epilog=example("postgresql --clients 4"))
 def postgresql_command(
     events: Events = 500_000,
     households: Households = 1_000_000,
@@ -271,7 +276,7 @@ def postgresql_command(
     _show(found, results, as_json)
 
 
-@app.command("memory")
+@app.command("memory", epilog=example("memory"))
 def memory_command(
     households: Households = 1_000_000,
     keys_per_household: Annotated[int, typer.Option(min=1, help="Open keys, for each account")] = 5,
@@ -283,7 +288,7 @@ def memory_command(
     _show(memory.run(directory, households=households, keys_per_household=keys_per_household), results, as_json)
 
 
-@app.command()
+@app.command(epilog=example("figures --large --report report.html"))
 def figures(
     large: Annotated[bool, typer.Option("--large", help="The sizes that count, instead of ten minutes' worth")] = False,
     page: Annotated[Path | None, typer.Option("--report", help="Write the report of this run as well, to this HTML file")] = None,
@@ -292,7 +297,7 @@ def figures(
     results: Out = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Run every suite and print the figures by which a season is sized."""
+    """Run the suites that give the figures by which a season is sized, and print these."""
 
     saved: list[Path] = []
 
@@ -314,7 +319,7 @@ def figures(
     output.print(table)
 
 
-@app.command("against")
+@app.command("against", epilog=example("against HEAD~1"))
 def against_command(
     revision: Annotated[str, typer.Argument(help="A commit of this repository, as git names it")],
     events: Events = 3_000_000,
@@ -332,7 +337,7 @@ def against_command(
     _show(found, results, as_json)
 
 
-@app.command()
+@app.command(epilog=example("compare bench/results/BEFORE.json bench/results/AFTER.json"))
 def compare(
     before: Annotated[Path, typer.Argument(help="A result file")],
     after: Annotated[Path, typer.Argument(help="A later one of the same suite")],
@@ -350,7 +355,7 @@ def compare(
     output.print(table)
 
 
-@app.command()
+@app.command(epilog=example("report bench/results --out report.html"))
 def report(
     places: Annotated[
         list[Path] | None, typer.Argument(help="Result files and directories of them [default: bench/results]")

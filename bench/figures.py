@@ -1,4 +1,4 @@
-"""The figures by which an engineer sizes a season: every suite once, small or large, and the numbers that count."""
+"""The figures by which an engineer sizes a season: the suites that give them once, small or large, and the numbers that count."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much a run of all suites does."""
+    """How much a run of these suites does."""
 
     events: int
     repetitions: int

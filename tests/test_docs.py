@@ -1,6 +1,7 @@
 """The documentation against the program: tables are complete, paths exist, commands are what the program has."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def test_every_command_of_a_page_exists(page):
     for name, word in COMMAND.findall(page.read_text()):
         assert name in commands
         assert not hasattr(commands[name], "commands") or not word or word.strip() in commands[name].commands
+
+
+def ends_of_help(command: typer.core.TyperGroup | typer.core.TyperCommand, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the whole name of each command, and how its help ends."""
+    if not hasattr(command, "commands"):
+        yield name, command.epilog or ""
+    for word, each in getattr(command, "commands", {}).items():
+        yield from ends_of_help(each, f"{name} {word}")
+
+
+def test_the_help_of_every_command_ends_with_an_example_of_it():
+    ends = dict(ends_of_help(typer.main.get_command(cli.app), "peakledger"))
+    assert [name for name, end in ends.items() if name not in end] == []
 
 
 def test_the_index_lists_every_decision():

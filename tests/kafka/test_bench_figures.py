@@ -1,4 +1,4 @@
-"""Every suite runs, in small, and yields the figures that it is asked for. No test says how fast anything is."""
+"""The suites behind the figures run, in small, and yield every one of them. No test says how fast anything is."""
 
 import json
 import math
