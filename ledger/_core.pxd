@@ -369,6 +369,7 @@ cdef class Posting:
     cdef hold_table holds
     cdef limit_table limits
     cdef reversal_table reversals
+    cdef uint8_t *closed_dates
     cdef packed_leg *legs  # MAX_LEGS for each event of a group
     cdef original_leg *originals
     cdef event_undo undo

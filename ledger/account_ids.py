@@ -58,6 +58,28 @@ def clearing_account(channel: int, business_date: date) -> int:
     return account_id(AccountKind.clearing, f"{channel:03d}{business_date:%Y%m%d}")
 
 
+_CLEARING = account_id(AccountKind.clearing, "0" * 11)
+
+
+def is_clearing_account(account: int) -> bool:
+    """Return whether an id is that of a channel's clearing account of a business date."""
+    return account >> 64 == _CLEARING >> 64
+
+
+def clearing_channel_and_date(account: int) -> tuple[int, date] | None:
+    """Return whose clearing account it is, and of what date; None where it is none, or its number has no date in it."""
+    channel, number = divmod(account - _CLEARING, 10**8)
+    try:
+        return (channel, date(number // 10_000, number // 100 % 100, number % 100)) if is_clearing_account(account) else None
+    except ValueError:
+        return None
+
+
+def suspense_account(channel: int, business_date: date) -> int:
+    """Return the account id that takes the differences between a channel's file of a business date and the journal."""
+    return account_id(AccountKind.suspense, f"{channel:03d}{business_date:%Y%m%d}")
+
+
 def over_short_account(channel: int, business_date: date) -> int:
     """Return the account id that takes what a channel's cash counts had too much or too little on one business date."""
     return account_id(AccountKind.over_short, f"{channel:03d}{business_date:%Y%m%d}")

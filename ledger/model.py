@@ -142,6 +142,7 @@ class Model:
         first_open_date = self.ledger_date - self.parameters.close_after_days
         require(event.key.business_date <= self.ledger_date + self.parameters.future_days, OutcomeCode.business_date_in_future)
         require(event.key.business_date >= first_open_date, OutcomeCode.business_date_closed)
+        require((event.key.channel, event.key.business_date) not in self.state.closed_dates, OutcomeCode.business_date_closed)
         require(event.key not in self.state.burnt_keys, OutcomeCode.id_already_failed)
         if event.key in self.state.keys:
             owner = self.state.keys[event.key]

@@ -35,6 +35,7 @@ class Attempt:
         self.opened: list[int] = []
         self.holds: dict[LegName, Hold] = {}
         self.reversed_fen: dict[int, int] = {}
+        self.closed_dates: set[tuple[int, int]] = set()
 
     @property
     def last_seq(self) -> int:
@@ -128,6 +129,7 @@ class Attempt:
         self.state.account_ids += self.opened
         self.state.holds.update(self.holds)
         self.state.reversed_fen.update(self.reversed_fen)
+        self.state.closed_dates |= self.closed_dates
         for hold in self.holds.values():
             held = self.state.entry(hold.seq)
             if hold.is_open and held["reference_seq"]:

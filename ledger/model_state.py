@@ -49,6 +49,10 @@ class Account:
     def frozen(self) -> bool:
         return self.flags & ACCOUNT_FROZEN != 0
 
+    @property
+    def at_zero(self) -> bool:
+        return self.debits_posted == self.credits_posted and not self.debits_pending and not self.credits_pending
+
     def debits_exceed_credits(self, amount_fen: int) -> bool:
         """Whether ``amount_fen`` more of debits is too much for an account that must not have more debits than credits."""
         limit = self.credits_posted + self.credit_line_fen
@@ -156,6 +160,7 @@ class LedgerState:
     ``entries`` has the entry of ``seq`` at ``seq - 1``. ``accounts`` is by id, in the order of opening; ``account_ids`` by slot.
     ``keys`` gives the event that owns a key, ``burnt_keys`` the code that a key failed with. ``holds`` are by the leg that made
     them; ``due`` is a heap of when they expire, with the seq of their entries. ``reversed_fen`` is by the seq reversed.
+    ``closed_dates`` are the channels and business dates whose clearing account is closed for good.
     """
 
     entries: list[bytes] = field(default_factory=list)
@@ -166,6 +171,7 @@ class LedgerState:
     holds: dict[LegName, Hold] = field(default_factory=dict)
     due: list[tuple[int, int, LegName]] = field(default_factory=list)
     reversed_fen: dict[int, int] = field(default_factory=dict)
+    closed_dates: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def last_seq(self) -> int:

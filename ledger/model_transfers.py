@@ -5,9 +5,10 @@ The checks of a leg stand in the order of precedence of docs/semantics.md: the f
 
 from typing import Any
 
+from ledger.account_ids import clearing_channel_and_date, is_clearing_account
 from ledger.layouts import EntryKind, EventType
 from ledger.model_attempt import Attempt
-from ledger.model_channels import posting_leg
+from ledger.model_channels import EPOCH, posting_leg
 from ledger.model_events import (
     LEG_BALANCING_CREDIT,
     LEG_BALANCING_DEBIT,
@@ -224,7 +225,8 @@ class EventAttempt:
             require(parent.book == leg.book, OutcomeCode.accounts_must_have_the_same_ledger)
             levels = 1 + len(list(above(parent, self.attempt.account)))
             require(levels <= MAX_LIMIT_LEVELS, OutcomeCode.limit_chain_too_long)
-        self.attempt.open_account(leg.debit_account, self.head, leg)
+        if self.attempt.open_account(leg.debit_account, self.head, leg).closed:
+            self.close_date(leg.debit_account)
 
     def meet_open_account(self, leg: Leg, account: Account) -> None:
         """Answer an ``open_account`` whose account is open already."""
@@ -243,7 +245,16 @@ class EventAttempt:
             raise Refused(OutcomeCode.debit_account_not_found)
         if self.event.type is EventType.close and account.closed:
             raise Refused(OutcomeCode.debit_account_already_closed)
+        if self.event.type is EventType.close:
+            require(account.at_zero or not is_clearing_account(account.id), OutcomeCode.balance_not_zero)
+            self.close_date(account.id)
         self.attempt.mark(MARKS[self.event.type], account, self.head | {"leg_count": 1})
+
+    def close_date(self, account: int) -> None:
+        """A clearing account that is closed for good closes its business date for its channel."""
+        if found := clearing_channel_and_date(account):
+            channel, business_date = found
+            self.attempt.closed_dates.add((channel, (business_date - EPOCH).days))
 
 
 def check_account_id(id_: int) -> None:

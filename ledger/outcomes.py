@@ -112,6 +112,7 @@ class OutcomeCode(IntEnum):
     # The accounts cannot take it.
     debit_account_already_closed = 165
     credit_account_already_closed = 166
+    balance_not_zero = 216
     overflows_debits_pending = 147
     overflows_credits_pending = 148
     overflows_debits_posted = 149
@@ -224,6 +225,7 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.pending_transfer_expired: "the hold expired",
     OutcomeCode.debit_account_already_closed: "the debit account is closed",
     OutcomeCode.credit_account_already_closed: "the credit account is closed",
+    OutcomeCode.balance_not_zero: "a clearing account is to be closed, but is not at zero, posted and pending",
     OutcomeCode.overflows_debits_pending: "the debit account's pending debits would exceed 64 bits",
     OutcomeCode.overflows_credits_pending: "the credit account's pending credits would exceed 64 bits",
     OutcomeCode.overflows_debits: "the debit account's debits would exceed 64 bits",
@@ -248,6 +250,7 @@ TRANSIENT = frozenset(
         OutcomeCode.reversal_not_found,
         OutcomeCode.debit_account_already_closed,
         OutcomeCode.credit_account_already_closed,
+        OutcomeCode.balance_not_zero,
         OutcomeCode.exceeds_credits,
         OutcomeCode.exceeds_debits,
         OutcomeCode.credit_line_exceeded,

@@ -172,6 +172,7 @@ class RandomLedger:
             *[self.open_account] * 3,
             self.mark,
             self.clock,
+            *[self.settle_date] * 2,
         ]
         return self.chance.choice(kinds)()
 
@@ -249,6 +250,20 @@ class RandomLedger:
 
     def clock(self) -> bytes:
         return make.clock(self.serial(), **self.head())
+
+    def settle_date(self) -> bytes:
+        """Return one of the events by which the date of a channel comes to its end, whether or not that is right now."""
+        days = self.today + self.chance.choice([-3, -1, 0, 1, 2])
+        clearing = clearing_account(self.chance.choice([3, 12, 13, 101]), date(1970, 1, 1) + timedelta(days=days))
+        way, other = self.chance.randrange(8), self.plain_account(0)
+        if way < 3:
+            return make.transfer(self.serial(), leg(other, clearing, IN_FULL, flags=LEG_BALANCING_CREDIT), **self.head())
+        if way < 4:
+            held = leg(other, clearing, 0, flags=LEG_PENDING | LEG_CLOSING_CREDIT, timeout_s=2)
+            return make.transfer(self.serial(), held, **self.head())
+        if way < 6:
+            return make.open_account(self.serial(), clearing, flags=self.chance.choice([0, 0, ACCOUNT_CLOSED]), **self.head())
+        return make.close(self.serial(), clearing, **self.head())
 
     def household_event(self) -> bytes:
         """Return a bill or a payment, of a household that may have been opened with limits."""

@@ -52,7 +52,8 @@ def held(serial: str, debit: str, credit: str, amount_fen: int, **fields: int) -
 
 
 # Accounts: A B plain; D E book 2; K L closed at last; M N full of pending, P Q of posted amounts; R S T U with limits and lines,
-# V W with a parent; a to i a chain of limits. All but A, B, D, E are frozen at last.
+# V W with a parent; a to i a chain of limits. All but A, B, D, E are frozen at last. Of the channel's clearing accounts those of
+# 19 and 21 July are closed, those of 20 and 22 July are not at zero.
 WORLD = [
     *(opened(name) for name in "ABKLXYN"),
     *(opened(name, book=2) for name in "DE"),
@@ -91,12 +92,19 @@ WORLD = [
     transferred("plain", "A", "B", 10, user_data=5),
     transferred("balancing", "B", "A", 10, flags=LEG_BALANCING_DEBIT),
     *(make.close(f"close {name}", name) for name in "KL"),
+    *(make.open_account(f"open {day}", f"clearing:101{day}") for day in (20260720, 20260721, 20260722)),
+    make.close("close 20260721", "clearing:10120260721"),
+    make.open_account("open 20260719", "clearing:10120260719", flags=ACCOUNT_CLOSED),
+    transferred("not posted to zero", "clearing:10120260722", "A", 1),
+    held("not pending at zero", "A", "clearing:10120260720", 1, timeout_s=60),
     *(make.freeze(f"freeze {name}", name) for name in "KLMNPQRSTUVWX"),
 ]
 
 DATES = [
     Row(C.business_date_in_future, make.event(EventType.clock, "plain", business_date=TODAY + 2)),
     Row(C.business_date_closed, make.event(EventType.clock, "plain", business_date=TODAY - 401)),
+    Row(C.business_date_closed, make.event(EventType.clock, "plain", business_date=TODAY - 2)),
+    Row(C.business_date_closed, make.event(EventType.clock, "plain", business_date=TODAY - 4)),
 ]
 
 FORM = {"debit": 0, "credit": 0, "pending": NOWHERE, "timeout_s": 1, "flags": LEG_CLOSING_DEBIT, "book": 0, "code": 0}
@@ -204,7 +212,10 @@ def marks() -> list[Row]:
             Row(C.debit_account_id_must_not_be_int_max, made(f"{name} greatest", GREATEST)),
             Row(C.debit_account_not_found, made(f"{name} missing", "Z")),
         ]
-    return [*rows, Row(C.debit_account_already_closed, make.close("close again", "K"))]
+    rows.append(Row(C.debit_account_already_closed, make.close("close again", "K")))
+    rows.append(Row(C.balance_not_zero, make.close("close one not posted", "clearing:10120260722")))
+    rows.append(Row(C.balance_not_zero, make.close("close one not settled", "clearing:10120260720")))
+    return rows
 
 
 def reversals() -> list[Row]:

@@ -19,7 +19,7 @@ from ledger.model_events import (
     LEG_PENDING,
     LEG_POST_PENDING,
 )
-from ledger.model_state import ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS, ACCOUNT_LIMITED
+from ledger.model_state import ACCOUNT_CLOSED, ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS, ACCOUNT_LIMITED
 from ledger.outcomes import OutcomeCode
 from ledger.schema import EXAMPLE_PAYMENT
 from tests import ledger_events as make
@@ -312,11 +312,12 @@ def test_a_clock_event_only_moves_the_clock(ledger):
 
 
 def payment(serial: str, amount_fen: int = 100) -> bytes:
-    return encode_packed(replace(EXAMPLE_PAYMENT, serial=serial, amount_fen=amount_fen, business_date=date(2026, 7, 23)))
+    return encode_packed(replace(EXAMPLE_PAYMENT, serial=serial, amount_fen=amount_fen, business_date=DAY))
 
 
 HOUSEHOLD = household_account(EXAMPLE_PAYMENT.household)
-CLEARING = clearing_account(13, date(2026, 7, 23))
+DAY = date(2026, 7, 23)
+CLEARING = clearing_account(13, DAY)
 
 
 def test_payments_meet_frozen_and_closed_accounts_and_burn_their_keys(ledger):
@@ -325,10 +326,30 @@ def test_payments_meet_frozen_and_closed_accounts_and_burn_their_keys(ledger):
     ledger.expect(C.account_frozen, payment("3"))
     ledger.expect(C.applied, make.unfreeze("4", HOUSEHOLD))
     ledger.expect(C.id_already_failed, payment("3"))
-    ledger.expect(C.applied, make.close("5", CLEARING))
+    ledger.expect(C.applied, make.transfer("5", leg(CLEARING, "A", flags=LEG_PENDING | LEG_CLOSING_DEBIT)))
     ledger.expect(C.debit_account_already_closed, payment("6"))
     ledger.expect(C.applied, make.close("7", HOUSEHOLD))
     assert [entry["leg_count"] for entry in ledger.entries(3)] == [0, 0, 1, 1, 1, 1, 1]
+
+
+def test_a_date_is_closed_at_zero_only_for_its_channel_only_and_for_good(ledger):
+    ledger.expect(C.applied, payment("1"))
+    ledger.expect(C.balance_not_zero, make.close("2", CLEARING))
+    ledger.expect(C.applied, make.transfer("3", leg("A", CLEARING, 100)))
+    ledger.expect(C.applied, make.transfer("4", leg("A", CLEARING, flags=LEG_PENDING | LEG_CLOSING_CREDIT)))
+    ledger.expect(C.debit_account_already_closed, payment("5"))
+    ledger.expect(C.applied, make.void("6", Named("4")))
+    ledger.expect(C.applied, make.close("7", CLEARING))
+    for again in (payment("1"), payment("5"), payment("8")):
+        ledger.expect(C.business_date_closed, again)
+    ledger.expect(C.applied, encode_packed(replace(EXAMPLE_PAYMENT, channel="one_stop", serial="1", business_date=DAY)))
+    ledger.expect(C.exists_with_different_flags, make.open_account("9", CLEARING))
+    ledger.expect(C.business_date_closed, payment("10"))
+
+
+def test_a_date_without_payments_is_closed_by_opening_its_account_closed(ledger):
+    ledger.expect(C.applied, make.open_account("1", CLEARING, flags=ACCOUNT_CLOSED))
+    ledger.expect(C.business_date_closed, payment("2"))
 
 
 def test_payments_are_held_against_the_limits_of_their_accounts(ledger):

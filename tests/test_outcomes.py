@@ -8,7 +8,7 @@ from ledger.outcomes import SENTENCES, OutcomeCode
 
 
 def test_the_core_has_the_same_codes():
-    declarations = (Path(ledger.__file__).parent / "_core.pxd").read_text()
+    declarations = (Path(ledger.__file__).parent / "core" / "decode_declarations.pxi").read_text()
     in_core = {name.lower(): int(number) for name, number in re.findall(r"^    OUTCOME_(\w+) = (\d+)$", declarations, re.M)}
     assert in_core == {code.name: code.value for code in OutcomeCode}
 

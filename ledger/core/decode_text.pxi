@@ -91,11 +91,23 @@ cdef inline uint64_t digits_to_number(const uint8_t *text, size_t count) noexcep
     return number
 
 
+cdef inline uint32_t days_of_date(uint32_t year, uint32_t month, uint32_t day) noexcept nogil:
+    """Return the days since 1970-01-01; 0 where it is no date of 1970-01-02 to 2149-06-06."""
+    cdef uint32_t days
+    cdef bint leap = year & 3 == 0 and year != 2100
+    if not 1970 <= year <= LAST_YEAR or not 1 <= month <= 12:
+        return 0
+    if not 1 <= day <= <uint32_t> DAYS_OF_MONTH[month] + (leap and month == 2):
+        return 0
+    days = (year - 1970) * 365 + (year - 1969) // 4 - (year > 2100)
+    days += DAYS_BEFORE_MONTH[month] + (leap and month > 2) + day - 1
+    return days if days <= HIGHEST_DATE else 0
+
+
 cdef inline uint32_t text_to_date(const uint8_t *text, size_t count) noexcept nogil:
     """Return the days since 1970-01-01 of YYYY-MM-DD; 0 where the text is no date of 1970-01-02 to 2149-06-06."""
     cdef uint64_t word
-    cdef uint32_t year, month, day, days
-    cdef bint leap
+    cdef uint32_t year, month
     if count != 10 or not c'0' <= text[8] <= c'3' or not c'0' <= text[9] <= c'9':
         return 0
     word = load_word(text) ^ DATE_ZEROS
@@ -103,15 +115,7 @@ cdef inline uint32_t text_to_date(const uint8_t *text, size_t count) noexcept no
         return 0
     year = (word & 0xFF) * 1000 + (word >> 8 & 0xFF) * 100 + (word >> 16 & 0xFF) * 10 + (word >> 24 & 0xFF)
     month = (word >> 40 & 0xFF) * 10 + (word >> 48 & 0xFF)
-    day = (text[8] - c'0') * 10 + (text[9] - c'0')
-    if not 1970 <= year <= LAST_YEAR or not 1 <= month <= 12:
-        return 0
-    leap = year & 3 == 0 and year != 2100
-    if not 1 <= day <= <uint32_t> DAYS_OF_MONTH[month] + (leap and month == 2):
-        return 0
-    days = (year - 1970) * 365 + (year - 1969) // 4 - (year > 2100)
-    days += DAYS_BEFORE_MONTH[month] + (leap and month > 2) + day - 1
-    return days if days <= HIGHEST_DATE else 0
+    return days_of_date(year, month, (text[8] - c'0') * 10 + (text[9] - c'0'))
 
 
 cdef inline uint32_t text_to_period(const uint8_t *text, size_t count) noexcept nogil:

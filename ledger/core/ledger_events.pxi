@@ -45,6 +45,7 @@ cdef bint is_transient(uint16_t code) noexcept nogil:
     return code == OUTCOME_DEBIT_ACCOUNT_NOT_FOUND or code == OUTCOME_CREDIT_ACCOUNT_NOT_FOUND \
         or code == OUTCOME_PENDING_TRANSFER_NOT_FOUND or code == OUTCOME_REVERSAL_NOT_FOUND \
         or code == OUTCOME_DEBIT_ACCOUNT_ALREADY_CLOSED or code == OUTCOME_CREDIT_ACCOUNT_ALREADY_CLOSED \
+        or code == OUTCOME_BALANCE_NOT_ZERO \
         or code == OUTCOME_EXCEEDS_CREDITS or code == OUTCOME_EXCEEDS_DEBITS or code == OUTCOME_CREDIT_LINE_EXCEEDED \
         or code == OUTCOME_LIMIT_EXCEEDED or code == OUTCOME_ACCOUNT_FROZEN
 
@@ -57,7 +58,9 @@ cdef inline bint names_open_accounts(const journal_entry *entry, uint32_t accoun
 
 cdef uint16_t mark_event(Posting posting, const prepared_event *prepared, const packed_leg *leg) noexcept nogil:
     """Freeze, unfreeze or close an account."""
+    cdef bint is_close = prepared.event.event_type == EVENT_TYPE_CLOSE
     cdef journal_entry *entry
+    cdef account_record *record
     cdef uint32_t slot
     if is_zero_id(leg.debit_account):
         return OUTCOME_DEBIT_ACCOUNT_ID_MUST_NOT_BE_ZERO
@@ -66,20 +69,25 @@ cdef uint16_t mark_event(Posting posting, const prepared_event *prepared, const 
     slot = slot_of_id(posting, leg.debit_account)
     if slot == NO_SLOT:
         return OUTCOME_DEBIT_ACCOUNT_NOT_FOUND
-    if prepared.event.event_type == EVENT_TYPE_CLOSE and posting.accounts.records[slot].flags & ACCOUNT_CLOSED:
+    record = &posting.accounts.records[slot]
+    if is_close and record.flags & ACCOUNT_CLOSED:
         return OUTCOME_DEBIT_ACCOUNT_ALREADY_CLOSED
+    if is_close and is_clearing(record) and not is_at_zero(record):
+        return OUTCOME_BALANCE_NOT_ZERO
     entry = posting.next_entry(prepared)
     memcpy(entry.serial, prepared.event.serial, 16)
     entry.debit_slot = slot
     entry.credit_slot = NO_SLOT
-    entry.debit_previous_seq = posting.accounts.records[slot].last_seq
+    entry.debit_previous_seq = record.last_seq
     entry.leg_count = 1
     entry.kind = ENTRY_KIND_CLOSE
     if prepared.event.event_type == EVENT_TYPE_FREEZE:
         entry.kind = ENTRY_KIND_FREEZE
     elif prepared.event.event_type == EVENT_TYPE_UNFREEZE:
         entry.kind = ENTRY_KIND_UNFREEZE
-    mark_account(&posting.accounts.records[slot], entry, posting.last_seq)
+    mark_account(record, entry, posting.last_seq)
+    if is_close:
+        set_date_closed(posting.closed_dates, record, True)
     return OUTCOME_APPLIED
 
 
@@ -158,6 +166,8 @@ cdef uint16_t open_account_event(Posting posting, const prepared_event *prepared
     entry.code = ENTRY_CODE_OPEN_ACCOUNT
     entry.leg_count = 1
     open_record(posting.accounts.records, entry, posting.last_seq)
+    if leg.flags & ACCOUNT_CLOSED:
+        set_date_closed(posting.closed_dates, &posting.accounts.records[slot], True)
     if limit_open(&posting.limits, posting.accounts.records, entry) != 0:
         posting.stop_status = APPLY_NO_MEMORY
         return STOPPED_INSIDE_EVENT

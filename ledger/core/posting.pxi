@@ -20,7 +20,9 @@ cdef class Posting:
                                      found=writer.entry_capacity)
         self.legs = <packed_leg *>malloc(GROUP_EVENTS * MAX_LEGS * sizeof(packed_leg))
         self.originals = <original_leg *>malloc(MAX_LEGS * sizeof(original_leg))
-        if self.legs == NULL or self.originals == NULL or account_table_open(&self.accounts, hash_seed) != 0 \
+        self.closed_dates = <uint8_t *>calloc(CLOSED_DATES_BYTES, 1)
+        if self.legs == NULL or self.originals == NULL or self.closed_dates == NULL \
+                or account_table_open(&self.accounts, hash_seed) != 0 \
                 or key_tables_open(&self.keys, hash_seed) != 0 or hold_table_open(&self.holds, hash_seed) != 0 \
                 or limit_table_open(&self.limits) != 0 or reversal_table_open(&self.reversals) != 0:
             raise MemoryError
@@ -39,6 +41,7 @@ cdef class Posting:
         free(self.reversals.places)
         free(self.legs)
         free(self.originals)
+        free(self.closed_dates)
         channel_table_clear(&self.channels)
 
     cdef void move_clock(self, int64_t timestamp_ms) noexcept nogil:
@@ -205,7 +208,8 @@ cdef class Posting:
             return APPLY_NO_MEMORY if prepared.code == DECODE_NO_MEMORY else self.refuse(prepared, prepared.code)
         if event.business_date > self.ledger_date + self.future_days:
             return self.refuse(prepared, OUTCOME_BUSINESS_DATE_IN_FUTURE)
-        if event.business_date < self.ledger_date - self.close_after_days:
+        if event.business_date < self.ledger_date - self.close_after_days \
+                or is_date_closed(self.closed_dates, event.business_date, event.channel):
             return self.refuse(prepared, OUTCOME_BUSINESS_DATE_CLOSED)
         table = key_table_of(&self.keys, event.business_date)
         if table == NULL:

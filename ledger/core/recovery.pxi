@@ -116,3 +116,5 @@ cdef class Replay:
                 progress(frame.frame_bytes)
         reader.raise_status()
         recompute_exposures(self.posting)
+        with nogil:
+            find_closed_dates(self.posting.closed_dates, &self.posting.accounts, &self.posting.holds)
