@@ -102,7 +102,7 @@ bench: develop $(STAMPS)/test $(STAMPS)/bench ## Run every benchmark, large, and
 	python -m pytest tests/parts --benchmark-enable --benchmark-save=parts --benchmark-storage=bench/results/parts
 	$(BIN)/peakledger bench figures $(BENCH_ARGS)
 ifneq ($(findstring --large,$(BENCH_ARGS)),)
-	for suite in scale mixed expiry statement lmdb; do $(BIN)/peakledger bench $$suite || exit 1; done
+	for suite in scale mixed season expiry statement lmdb; do $(BIN)/peakledger bench $$suite || exit 1; done
 	$(BIN)/peakledger bench kafka --live --rate 1000000 --rate inf
 	-$(BIN)/peakledger bench postgresql
 endif

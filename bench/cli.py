@@ -31,6 +31,7 @@ from bench.suites import (
     projection,
     read,
     scale,
+    season,
     start,
     statement,
 )
@@ -221,6 +222,19 @@ def mixed_command(
     """A mixed load of ledger events, beside plain payments."""
     found = mixed.run(directory, events=events, households=households, repetitions=repetitions, json=json_events)
     _show(found, results, as_json)
+
+
+@app.command("season", epilog=example("season --scale 60 --repetitions 3"))
+def season_command(
+    scale: Annotated[int, typer.Option(min=1, help="Hundreds of households in each of the 19 provinces")] = 100,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days from 1 July 2026 on; the last month of them is measured")] = 62,
+    repetitions: Repetitions = 5,
+    directory: Place = HERE,
+    results: Out = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """The last month of a season, beside plain payments."""
+    _show(season.run(directory, scale=scale, days=days, repetitions=repetitions), results, as_json)
 
 
 @app.command("expiry", epilog=example("expiry --holds 1000000"))

@@ -55,12 +55,19 @@ def opening_of(workload: Workload) -> Workload:
 
 
 @contextmanager
-def prefilled_engine(directory: Path, workload: Workload) -> Iterator[Engine]:
-    """An engine in a temporary directory, with the account of every household open and readable."""
+def new_engine(directory: Path, *, key_memory_bytes: int = KEY_MEMORY_BYTES) -> Iterator[Engine]:
+    """An engine in a temporary directory."""
     with (
         TemporaryDirectory(dir=directory, prefix="bench-") as place,
-        Engine.open(Path(place) / "events-0", key_memory_bytes=KEY_MEMORY_BYTES) as engine,
+        Engine.open(Path(place) / "events-0", key_memory_bytes=key_memory_bytes) as engine,
     ):
+        yield engine
+
+
+@contextmanager
+def prefilled_engine(directory: Path, workload: Workload, *, key_memory_bytes: int = KEY_MEMORY_BYTES) -> Iterator[Engine]:
+    """An engine in a temporary directory, with the account of every household open and readable."""
+    with new_engine(directory, key_memory_bytes=key_memory_bytes) as engine:
         open_every_account(engine, workload)
         yield engine
 

@@ -61,7 +61,7 @@ class SinkPublisher:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._sink = sink
-        self._encode = _encoder(encoding, tuple(channels))
+        self._encode = encoder_of(encoding, tuple(channels))
         self._linger_s = linger_s
         self._batch_bytes = batch_bytes
         self._timeout_s = timeout_s
@@ -188,7 +188,8 @@ class EmbeddedPublisher(SinkPublisher):
         super().__init__(EmbeddedSink(topic, directory), **settings)
 
 
-def _encoder(encoding: Encoding, channels: tuple[Channel, ...]) -> Callable[[Event], bytes]:
+def encoder_of(encoding: Encoding, channels: tuple[Channel, ...] = BUILT_IN_CHANNELS) -> Callable[[Event], bytes]:
+    """Return what encodes an event. Packed, it raises EventInvalid where the event has a fault."""
     if encoding != "packed":
         return encode_json if encoding == "json" else encode_msgpack
     decoder = EventDecoder(channels)

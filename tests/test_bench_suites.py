@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.postgresql import programs
 from bench.results import load_results
-from bench.suites import bare_lmdb, expiry, growth, memory, mixed, postgresql, read, scale, statement
+from bench.suites import bare_lmdb, expiry, growth, memory, mixed, postgresql, read, scale, season, statement
 
 HERE = Path(tempfile.gettempdir())  # not pytest's directory, which no other user may enter
 
@@ -20,6 +20,7 @@ SMALL = ["--households", "300", "--repetitions", "1"]
 COMMANDS = {
     "mixed": ["--events", "500", *SMALL],
     "mixed-json": ["--json-events", "--events", "200", *SMALL],
+    "season": ["--scale", "1", "--days", "33", "--repetitions", "1"],
     "expiry": ["--holds", "200", *SMALL],
     "lmdb": ["--events", "500", *SMALL],
     "statement": ["--entries", "1000", "--pages", "2"],
@@ -54,6 +55,14 @@ def test_a_mixed_load_takes_turns_with_plain_payments(tmp_path, json):
     assert results.ratio("mixed_events_per_s", "plain_events_per_s") > 0
     assert results.median("mixed_refused") == pytest.approx(0.05, abs=0.02)
     assert results.median("mixed_entries_per_event") > 1.1 > results.median("plain_entries_per_event")
+
+
+def test_a_month_of_a_season_takes_turns_with_plain_payments(tmp_path):
+    results = season.run(tmp_path, scale=1, days=33, repetitions=2)
+    for encoding in ("packed", "json"):
+        assert len(results.values(f"share_of_plain_{encoding}")) == 2
+        assert results.median(f"season_{encoding}_entries_per_event") > 1 > results.median(f"season_{encoding}_refused")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_all_holds_expire_before_the_event_that_finds_them_due(tmp_path):

@@ -11,16 +11,16 @@ import msgspec
 import pytest
 import typer
 
+from bench.season.arrivals import Arrival
+from bench.season.generator import events_of
+from bench.season.plan import CHANNEL_WEIGHTS, PROVINCES, Season, Troubles
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.engine import Engine
 from ledger.errors import FileInvalid
 from ledger.events import Bill, Payment, Post, TopUp, Void, encode_json
 from ledger.outcomes import OutcomeCode
 from peakledger.commands.season import check_speed
-from peakledger.season.arrivals import Arrival
-from peakledger.season.generator import events_of
 from peakledger.season.page import write_page
-from peakledger.season.plan import CHANNEL_WEIGHTS, PROVINCES, Season, Troubles
 from peakledger.season.publishing import publish_season
 from peakledger.season.report import Told, ToldLine, make_report, read_told
 from streams.embedded import EmbeddedStream

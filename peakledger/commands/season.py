@@ -11,14 +11,14 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bench.season.generator import events_of
+from bench.season.plan import Season
 from bench.workload import DAY_MS, LEDGER_ZONE
 from ledger.errors import ConfigurationError
 from peakledger import config
 from peakledger.commands.options import BootstrapServers, Config, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.commands.publish import publisher_of
 from peakledger.display import error_console, show, step_progress
-from peakledger.season.generator import events_of
-from peakledger.season.plan import Season
 from peakledger.season.publishing import Tally, publish_season
 
 

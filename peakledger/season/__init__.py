@@ -1,1 +1,1 @@
-"""A summer of payments as events, in the order of their arrival, each with the outcome that it must have. docs/season.md."""
+"""Publishes a season, and holds what became of it against what must have. docs/season.md."""

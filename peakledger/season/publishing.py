@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from bench.season.arrivals import Arrival
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.events import Bill, Payment, encode_json
 from ledger.outcomes import OutcomeCode
-from peakledger.season.arrivals import Arrival
 from streams.publisher import SinkPublisher
 
 UNKNOWN_CHANNEL = "unknown"

@@ -1,13 +1,15 @@
 """Makes the events of a season, day by day, in the order of their arrival. Memory: one month's bills, one day's events."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from random import Random
 from uuid import UUID
 
 import msgspec
 
-from bench.workload import DAY_MS, LEDGER_ZONE, SEASON_WEIGHTS
+from bench.season.arrivals import Arrival, Arrivals, funds_of
+from bench.season.plan import PROVINCES, Dues, Season
+from bench.workload import DAY_MS, SEASON_WEIGHTS
 from ledger.channels import BUILT_IN_CHANNELS, SerialForm
 from ledger.events import (
     BankFloat,
@@ -24,8 +26,6 @@ from ledger.events import (
     Void,
 )
 from ledger.outcomes import OutcomeCode
-from peakledger.season.arrivals import Arrival, Arrivals, funds_of
-from peakledger.season.plan import PROVINCES, Dues, Season
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -81,7 +81,7 @@ class Day:
         self._season, self._day, self._arrivals, self._serials = season, day, arrivals, serials
         self._troubles = season.troubles
         self._random = Random(f"{season.seed} day {day}")
-        self._start_ms = int(datetime.combine(day, datetime.min.time(), LEDGER_ZONE).timestamp() * 1000)
+        self._start_ms = season.start_ms_of(day)
 
     def arrivals(self, issued: list[Dues], paid: list[Dues]) -> Iterator[Arrival]:
         """Yield what arrives on the day, of which these bills are issued and those are paid."""

@@ -7,13 +7,13 @@ fourteen channels. Which provinces, how the channels share the payments, and who
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from bench.workload import SEASON_WEIGHTS
+from bench.workload import LEDGER_ZONE, SEASON_WEIGHTS
 
 # The first two digits of a household's number: the administrative codes of the provinces.
 PROVINCES = (11, 12, 13, 14, 21, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 50, 51, 61, 64)
@@ -91,6 +91,10 @@ class Season:
     troubles: Troubles = Troubles()
 
     @property
+    def households(self) -> int:
+        return len(PROVINCES) * self.scale * HOUSEHOLDS_PER_PROVINCE
+
+    @property
     def end_day(self) -> date:
         """The day behind the last."""
         return self.first_day + timedelta(self.days)
@@ -110,9 +114,15 @@ class Season:
         """The day on whose evening a cash machine holds less than the books say."""
         return self.all_days[self.days // 3]
 
+    @cached_property
     def months(self) -> list[date]:
         """The first days of the months that the season touches."""
         return sorted({day.replace(day=1) for day in self.all_days})
+
+    @staticmethod
+    def start_ms_of(day: date) -> int:
+        """Return when a day begins, in milliseconds since 1970."""
+        return int(datetime.combine(day, datetime.min.time(), LEDGER_ZONE).timestamp() * 1000)
 
     def dues_of(self, month: date) -> Iterator[Dues]:
         """Yield the bills that are issued in a month, household by household."""

@@ -1,0 +1,1 @@
+"""A summer of all channels as events, and what must become of each of them."""
