@@ -17,6 +17,8 @@ from ledger.account_ids import AccountKind
 
 MAX_TERMINALS = 8
 MAX_PAYER_DIGITS = 18
+MAX_RETRY_DAYS = 366
+MAX_REASON = 99
 GREATEST_FEN = 2**63 - 1
 BASIS_POINTS = 10_000
 
@@ -101,7 +103,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of terminal of a channel; what it leaves out is the channel's."""
+    """One kind of terminal of a channel; what it leaves out is the channel's.
+
+    ``bank`` is how files of withholding name the bank that they come from. A line of them that failed for one of the bank's
+    ``retry_reasons``, or expired, is tried again so many days after its run's business date as ``retry_days`` say.
+    """
 
     name: Name
     chinese_name: str
@@ -109,6 +115,9 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account: str | None = None
     instruction_timeout_s: TimeoutS | None = None
     settlement: SettlementCycle | None = None
+    bank: Name | None = None
+    retry_days: tuple[Annotated[int, Meta(ge=1, le=MAX_RETRY_DAYS)], ...] = ()
+    retry_reasons: tuple[Annotated[int, Meta(ge=1, le=MAX_REASON)], ...] = ()
 
 
 class PostingRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +194,7 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 yield f"terminals[{at}].name", f"{name} names two terminals"
         for place, terminal in self._terminals().items():
             yield from self._problems_of_funds(place, terminal)
+            yield from self._problems_of_withholding(place, terminal)
         models = {terminal.funds or self.funds for terminal in self._terminals().values()}
         if FLOAT_EVENTS & set(self.publishes) and "float" not in models:
             yield "publishes", "open_float, count_float and bank_float are for channels whose funds are float"
@@ -213,3 +223,16 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
                 f"{place if terminal.funds else ''}funds",
                 "two_phase needs post and void in publishes, to confirm and to refuse",
             )
+
+    def _problems_of_withholding(self, place: str, terminal: Terminal) -> Iterator[tuple[str, str]]:
+        if terminal.bank is None:
+            for key in ("retry_days", "retry_reasons"):
+                if getattr(terminal, key):
+                    yield f"{place}{key}", "only what a bank withholds is tried again: say the bank"
+            return
+        if (terminal.funds or self.funds) != "two_phase":
+            yield f"{place}bank", "what a bank withholds is two_phase: instructed, then confirmed or refused"
+        if self.serial_form is not SerialForm.uuid:
+            yield f"{place}bank", "the serials of what a bank withholds are UUIDs: the channel's serial_form must be uuid"
+        if list(terminal.retry_days) != sorted(set(terminal.retry_days)):
+            yield f"{place}retry_days", "must grow from one to the next"

@@ -24,6 +24,10 @@ class FileInvalid(PeakledgerError):
     """A file from outside that cannot be used. Numbers: ``line``, ``column``."""
 
 
+class FileRefused(FileInvalid):
+    """A file of instructions or answers that is refused as a whole: nothing was published. Numbers: ``line``, ``column``."""
+
+
 class EventInvalid(PeakledgerError):
     """An event that any ledger would refuse, whatever its state. Numbers: ``code``."""
 

@@ -27,6 +27,7 @@ from peakledger.commands import (
     status,
     topics,
     verify,
+    withholding,
 )
 from peakledger.commands.options import examples
 from peakledger.demo import demo
@@ -100,6 +101,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(topics.app, name="topics")
 app.add_typer(channels.app, name="channels")
 app.add_typer(outlets.app, name="outlets")
+app.add_typer(withholding.app, name="withholding")
 app.add_typer(schema.app, name="schema")
 
 

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     unavailable = 8
     proof_invalid = 9
     differs = 10
+    refused_file = 11
 
     @property
     def sentence(self) -> str:
@@ -38,11 +39,13 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
     ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report",
+    ExitCode.refused_file: "a file of withholding is refused as a whole; nothing of it was published",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ConfigurationError: ExitCode.usage,
     errors.FileInvalid: ExitCode.usage,
+    errors.FileRefused: ExitCode.refused_file,
     errors.LedgerNotFound: ExitCode.not_found,
     errors.NotFound: ExitCode.not_found,
     errors.LedgerLocked: ExitCode.locked,

@@ -108,6 +108,10 @@ WRONG = [
     ('name = "night_file"', 'nickname = "n"\nname = "night_file"', 18, "terminals[1].nickname"),
     ("[fee]", "[fee", 9, ""),
     ('chinese_name = "村级平板"\n', "", 0, "chinese_name"),
+    ('"平板"', '"平板"\nbank = "rural"', 16, "terminals[0].bank"),
+    ('"平板"', '"平板"\nretry_days = [1]', 16, "terminals[0].retry_days"),
+    ('"夜间文件"', '"夜间文件"\nbank = "rural"\nretry_days = [3, 3]', 21, "terminals[1].retry_days"),
+    ('"夜间文件"', '"夜间文件"\nbank = "rural"\nretry_reasons = [0]', 21, "terminals[1].retry_reasons"),
 ]
 
 

@@ -142,12 +142,15 @@ class Quarantine(LmdbProjection):
 
     def of_key(self, channel: int, business_date: int, serial: bytes) -> list[Quarantined]:
         """Return the events with a key (as stored), in order of offset. Passes over all that is there, in the order of a file."""
-        wanted = {"channel": channel, "business_date": business_date, "serial": serial}
+        return [event for event in self.of_serials(channel, business_date, serial) if event.serial == serial]
+
+    def of_serials(self, channel: int, business_date: int, beginning: bytes) -> list[Quarantined]:
+        """Return the events whose keys have serials that begin so, as ``of_key`` does."""
         decisions = self.decisions()
         with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
-            with_serial = [(key, value) for key, value in cursor if value.startswith(serial)]  # an outcome_record begins with it
-        events = [_unpack(key, value, decisions) for key, value in with_serial]
-        return [event for event in events if all(getattr(event, name) == part for name, part in wanted.items())]
+            found = [(key, value) for key, value in cursor if value.startswith(beginning)]  # an outcome_record begins with it
+        events = [_unpack(key, value, decisions) for key, value in found]
+        return [event for event in events if (event.channel, event.business_date) == (channel, business_date)]
 
     def counts(self) -> dict[tuple[OutcomeCode, State], int]:
         """Return how many events there are, by reason and state."""

@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from ledger._core import EventDecoder
-from ledger.channels import Channel, load_channels
+from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
 from ledger.errors import ConfigurationError, EventInvalid
 from ledger.events import PackedEvent, encode_msgpack, unpack_event
 from ledger.layouts import PACKED_EVENT, EventType
@@ -122,13 +122,13 @@ def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: 
     return packed if encoding == "packed" else line
 
 
-def publisher_of(settings: config.Settings) -> SinkPublisher:
-    """Return what publishes to the topic that the settings name, of an embedded stream or of Kafka, in their encoding."""
-    encoding: Any = settings.encoding
+def publisher_of(settings: config.Settings, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> SinkPublisher:
+    """Return what publishes events of ``channels`` to the topic of the settings, embedded or in Kafka, in their encoding."""
+    common: dict[str, Any] = {"encoding": settings.encoding, "channels": channels}
     if settings.stream:
-        return EmbeddedPublisher(settings.topic, directory=settings.stream, encoding=encoding)
+        return EmbeddedPublisher(settings.topic, directory=settings.stream, **common)
     security = security_of(settings)
-    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, encoding=encoding)
+    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, **common)
 
 
 @contextmanager

@@ -1,0 +1,189 @@
+"""Batch withholding (批量代扣): what a bank is instructed to withhold by a file, and what became of each line of it.
+
+A run is a file of numbered lines; each line is a payment that is held until the bank answers. A line that failed is tried again
+on the days that the channel's profile names, each time as a try of its own. Keys follow from bank, run, try and line, so what
+became of a try is found from the journal alone. docs/withholding.md describes the files.
+"""
+
+import struct
+from collections.abc import Iterable
+from datetime import date, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.account_ids import clearing_account
+from ledger.channels import Channel, Terminal
+from ledger.errors import FileRefused
+from ledger.event_fields import NO_DATE, format_date, parse_date
+from ledger.history import History, shard_histories
+from ledger.layouts import EntryCode, EntryKind
+from ledger.outcomes import OutcomeCode
+from ledger.projections.quarantine import Quarantine
+
+LAST_LINE = 999_999_999
+
+_ENTRY = struct.Struct("<16sQ32xQQ4xI6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, detail, credit_slot, code, kind
+_BEGINNING_BYTES = 12  # of a serial, behind which the number of the line stands
+
+
+class Try(NamedTuple):
+    """One try of a run: ``bank`` as its files name it, ``run`` its number there, ``number`` 1 for the first try."""
+
+    bank: str
+    run: str
+    number: int
+
+    def serial(self, line: int) -> str:
+        """Return the serial of a line's payment, a UUID of version 8 that ends with the number of the line."""
+        return str(UUID(bytes=self.beginning() + line.to_bytes(4)))
+
+    def answer_serial(self, line: int) -> str:
+        """Return the serial of what answers a line: the same whatever the answer is, so that there is one only."""
+        return str(UUID(bytes=self.beginning("answer") + line.to_bytes(4)))
+
+    def beginning(self, what: str = "payment") -> bytes:
+        """Return the 12 bytes that the serials of all lines begin with."""
+        named = bytearray(sha256(f"{what} {self.bank} {self.run} {self.number}".encode()).digest()[:_BEGINNING_BYTES])
+        named[6] = named[6] & 0x0F | 0x80  # the version
+        named[8] = named[8] & 0x3F | 0x80  # the variant
+        return bytes(named)
+
+
+class Result(StrEnum):
+    """What became of a line."""
+
+    pending = "pending"
+    posted = "posted"
+    reversed = "reversed"
+    voided = "voided"
+    expired = "expired"
+    refused = "refused"
+    missing = "missing"
+
+
+class Standing(NamedTuple):
+    """How a line stands in the journal.
+
+    ``paid_fen`` is what was posted less what was reversed of it; ``seq`` the last entry about the line; ``reason`` the bank's
+    where it refused; ``code`` the ledger's where that refused, with neither household nor amount then.
+    """
+
+    result: Result
+    household: str = ""
+    amount_fen: int = 0
+    paid_fen: int = 0
+    seq: int = 0
+    reason: int = 0
+    code: OutcomeCode = OutcomeCode.applied
+
+
+MISSING = Standing(Result.missing)
+
+
+class Withholder(NamedTuple):
+    """The channel, and its kind of terminal, that a bank withholds for."""
+
+    channel: Channel
+    terminal: Terminal
+
+    @classmethod
+    def of_bank(cls, bank: str, channels: Iterable[Channel]) -> "Withholder":
+        """Raises FileRefused where no profile names the bank."""
+        for channel in channels:
+            for terminal in channel.terminals:
+                if terminal.bank == bank:
+                    return cls(channel, terminal)
+        hint = "The key bank of a channel's profile names who withholds for it; docs/channels.md describes it"
+        raise FileRefused(f"no channel has the bank {bank!r}", hint=hint)
+
+    def dates(self, run: str) -> list[date]:
+        """Return the business date of each try of a run: the one that its number begins with, and those of the calendar.
+
+        Empty where the number begins with no date.
+        """
+        days = parse_date(f"{run[:4]}-{run[4:6]}-{run[6:8]}")
+        return [] if days == NO_DATE else [format_date(days) + timedelta(more) for more in (0, *self.terminal.retry_days)]
+
+    def check(self, of: Try, business_date: date) -> None:
+        """Raises FileRefused where a try is not on its business date."""
+        dates = self.dates(of.run)
+        if not dates:
+            hint = "It begins with the business date of the first try, YYYYMMDD"
+            raise FileRefused(f"{of.run!r} is no number of a run", hint=hint)
+        if of.number > len(dates):
+            hint = "The key retry_days of the channel's profile has the calendar"
+            raise FileRefused(f"run {of.run} has {len(dates)} tries, and no try {of.number}", hint=hint)
+        if business_date != dates[of.number - 1]:
+            hint = f"Its business date must be {dates[of.number - 1]}"
+            raise FileRefused(f"try {of.number} of run {of.run} is not of {business_date}", hint=hint)
+
+    def may_pass(self, standing: Standing) -> bool:
+        """Whether a line failed for a reason that may have passed by the next try."""
+        if standing.result is Result.voided:
+            return standing.reason in self.terminal.retry_reasons
+        return standing.result is Result.expired or standing.code.is_transient
+
+
+class WithheldLines:
+    """What the journal of all shards has of a bank's runs."""
+
+    def __init__(self, data_directory: Path | str, withholder: Withholder) -> None:
+        """Raises LedgerNotFound, and what opening histories and quarantines raises."""
+        histories = shard_histories(data_directory)
+        self._histories = list(histories.values())
+        self._quarantines = [Quarantine(Path(data_directory) / shard) for shard in histories]
+        self._withholder = withholder
+
+    def standings(self, of: Try) -> dict[int, Standing]:
+        """Return how each line of a try stands that the journal has, by number of line. Raises ``JournalDamaged``."""
+        business_date = self._withholder.dates(of.run)[of.number - 1]
+        beginning, code = of.beginning(), self._withholder.channel.code
+        found: dict[int, Standing] = {}
+        for quarantine in self._quarantines:
+            quarantine.catch_up()
+            for event in quarantine.of_serials(code, parse_date(business_date.isoformat()), beginning):
+                found[_line_of(event.serial)] = Standing(Result.refused, code=event.code)
+        for history in self._histories:
+            found |= _holds(history, clearing_account(code, business_date), beginning)
+        return found
+
+
+def _line_of(serial: bytes) -> int:
+    return int.from_bytes(serial[_BEGINNING_BYTES:])
+
+
+def _holds(history: History, account: int, beginning: bytes) -> dict[int, Standing]:
+    """Return the lines among the holds of a clearing account. Reads that account's entries and no others, the newest first."""
+    found: dict[int, Standing] = {}
+    later: dict[int, Standing] = {}  # what came of a hold, and what was reversed of a post, by the seq that they name
+    for entries in history.entries(account):
+        fields = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
+        holds = [row for row in fields if row[7] == EntryKind.pending and row[1].startswith(beginning)]
+        households = dict(zip(holds, history.balances.accounts_in([row[5] for row in holds]), strict=True))
+        for row in fields:
+            seq, serial, amount_fen, reference_seq, detail, _, code, kind = row
+            if row in households:
+                household = (households[row] or "").rpartition(":")[2]
+                now = later.pop(seq, Standing(Result.pending, seq=seq))
+                found[_line_of(serial)] = now._replace(household=household, amount_fen=amount_fen)
+            elif code == EntryCode.payment:
+                _settle(later, kind, seq, amount_fen, reference_seq, detail)
+    return found
+
+
+def _settle(later: dict[int, Standing], kind: int, seq: int, amount_fen: int, reference_seq: int, detail: int) -> None:
+    """Note what an entry about a hold, or about the post of one, made of it."""
+    if kind == EntryKind.reverse:
+        taken_back = later.get(reference_seq, Standing(Result.reversed, seq=seq))
+        later[reference_seq] = taken_back._replace(paid_fen=taken_back.paid_fen - amount_fen)
+    elif kind == EntryKind.post:
+        taken_back = later.pop(seq, Standing(Result.posted, seq=seq))
+        paid_fen = amount_fen + taken_back.paid_fen
+        later[reference_seq] = taken_back._replace(result=Result.posted if paid_fen else Result.reversed, paid_fen=paid_fen)
+    elif kind == EntryKind.void:
+        later[reference_seq] = Standing(Result.voided, seq=seq, reason=detail)
+    elif kind == EntryKind.expire:
+        later[reference_seq] = Standing(Result.expired, seq=seq)

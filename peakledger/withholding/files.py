@@ -1,0 +1,219 @@
+"""The files of batch withholding: a bank's instructions and its answers. docs/withholding.md describes them.
+
+All are CSV with one header for all rows: a heading that names the try, numbered lines, and trailers with control totals. Every
+fault raises FileRefused with line and column; whether the totals are right is known at the end only, so what was made of the
+lines before must not count until then.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.csv_files import FileEncoding, find_encoding, read_rows
+from ledger.errors import FileInvalid, FileRefused
+from ledger.event_fields import NO_DATE, NO_HOUSEHOLD, format_date, parse_date, parse_household, parse_period, period_exists
+from ledger.withholding import LAST_LINE, Try
+
+RUN_COLUMNS = ("line", "household", "amount_fen", "period", "account", "holder")
+RUN = "run"
+TOTAL = "total"
+GREATEST_FEN = 2**63 - 1
+
+_HINT = "Ask the bank for a right file; nothing of this one was published"
+_LONGEST_HOLDER = 64
+_ACCOUNT_DIGITS = 32
+_RUN_DIGITS = range(9, 21)
+
+
+class Heading(NamedTuple):
+    """The try that a file is about, and the business date of the file."""
+
+    of: Try
+    business_date: date
+
+
+class RunLine(NamedTuple):
+    """One instruction: withhold ``amount_fen`` from the holder's account for a household's bill of ``period``."""
+
+    number: int
+    household: str
+    amount_fen: int
+    period: str
+    account: str
+    holder: str
+
+
+class Totals:
+    """Lines counted and added up, to be held against a trailer."""
+
+    def __init__(self) -> None:
+        self.count = self.sum_fen = 0
+
+    def add(self, amount_fen: int) -> None:
+        self.count += 1
+        self.sum_fen += amount_fen
+
+
+class _Rows:
+    """The rows of one file behind its header, and what is common to them."""
+
+    def __init__(self, path: Path, columns: Sequence[str], encoding: FileEncoding) -> None:
+        self._path, self._columns = path, columns
+        self._rows = read_rows(path, columns, encoding)
+        self.line = 1
+        self.last_number = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        try:
+            for line, row in self._rows:
+                self.line = line
+                yield row
+        except FileInvalid as error:
+            raise FileRefused(str(error.args[0]), hint=error.hint or _HINT, **error.numbers) from error
+
+    def fault(self, problem: str, column: str = "", *, hint: str = _HINT) -> FileRefused:
+        """Return the error about the present row."""
+        numbers = {"line": self.line} | ({"column": column} if column else {})
+        return FileRefused(f"{self._path}: {problem}", hint=hint, **numbers)
+
+    def heading(self, word: str) -> Heading:
+        """Read the heading, the first row."""
+        row = next(iter(self), [])
+        if not row or row[0] != word or any(row[5:]):
+            raise self.fault(f"the first row behind the header must be {word},RUN,BUSINESS_DATE,BANK,TRY", self._columns[0])
+        _, run, day, bank, number = row[:5]
+        if not (run.isascii() and run.isdigit() and len(run) in _RUN_DIGITS):
+            raise self.fault(f"{run!r} is no number of a run, of 9 to 20 digits", self._columns[1])
+        days = parse_date(day)
+        if days == NO_DATE:
+            raise self.fault(f"{day!r} is not a date, YYYY-MM-DD", self._columns[2])
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 999 and str(int(number)) == number):
+            raise self.fault(f"{number!r} is not the number of a try, from 1", self._columns[4])
+        return Heading(Try(bank, run, int(number)), format_date(days))
+
+    def number(self, text: str, *, without_gaps: bool = False) -> int:
+        """Read the number of a line, which must grow from line to line, and by one where there are to be no gaps."""
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LAST_LINE)) else 0
+        if number == 0 or str(number) != text:
+            raise self.fault(f"{text!r} is neither the number of a line, 1 to {LAST_LINE}, nor a trailer", "line")
+        if number <= self.last_number:
+            raise self.fault(f"line {number} comes behind line {self.last_number}: each number once, in their order", "line")
+        if without_gaps and number != self.last_number + 1:
+            raise self.fault(f"line {number} comes behind line {self.last_number}: there must be no gap", "line")
+        self.last_number = number
+        return number
+
+    def household(self, text: str) -> str:
+        if parse_household(text) == NO_HOUSEHOLD:
+            raise self.fault(f"{text!r} is not a household's number of 13 digits", "household")
+        return text
+
+    def amount_fen(self, text: str) -> int:
+        amount_fen = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(GREATEST_FEN)) else 0
+        if not 0 < amount_fen <= GREATEST_FEN:
+            raise self.fault(f"{text!r} is no amount in fen above zero", "amount_fen")
+        return amount_fen
+
+    def check_trailer(self, row: Sequence[str], found: Totals) -> None:
+        """Hold a trailer against what was found."""
+        columns = self._columns[1:3]
+        totals = (("count of lines", found.count), ("sum in fen", found.sum_fen))
+        for column, text, (name, is_) in zip(columns, row[1:3], totals, strict=True):
+            if text != str(is_):
+                raise self.fault(f"the {name} of {row[0]} is {is_}, the trailer says {text!r}", column)
+        if any(row[3:]):
+            raise self.fault("a trailer has nothing behind its totals", self._columns[3])
+
+    def check_end(self) -> None:
+        """Refuse what stands behind the last trailer."""
+        for _ in self:
+            raise self.fault("there is more behind the trailer", self._columns[0])
+
+
+class RunFile:
+    """A file of instructions. What ``lines`` yields is checked line by line, the totals at the end."""
+
+    def __init__(self, path: Path, encoding: FileEncoding | None = None) -> None:
+        """Reads the heading. Where no ``encoding`` is told it is found out. Raises FileRefused."""
+        self.path = path
+        self.encoding: FileEncoding = encoding or find_encoding(path)
+        self.heading = self._rows().heading(RUN)
+
+    def lines(self) -> Iterator[RunLine]:
+        """Yield the lines as they are read, each time from the beginning."""
+        rows, totals, households = self._rows(), Totals(), set[int]()
+        rows.heading(RUN)
+        for row in rows:
+            if row[0] == TOTAL:
+                rows.check_trailer(row, totals)
+                rows.check_end()
+                if not totals.count:
+                    raise rows.fault("there are no lines")
+                return
+            line = _run_line(rows, row, without_gaps=self.heading.of.number == 1)
+            households.add(int(line.household))
+            totals.add(line.amount_fen)
+            if len(households) < totals.count:
+                raise rows.fault(f"household {line.household} stands in an earlier line already", "household")
+            yield line
+        raise rows.fault("there is no trailer", hint=f"The last row must be {TOTAL},COUNT,SUM_FEN,,,")
+
+    def _rows(self) -> _Rows:
+        return _Rows(self.path, RUN_COLUMNS, self.encoding)
+
+
+def _run_line(rows: _Rows, row: list[str], *, without_gaps: bool) -> RunLine:
+    number, household, amount, period, account, holder = row
+    line = RunLine(
+        rows.number(number, without_gaps=without_gaps),
+        rows.household(household),
+        rows.amount_fen(amount),
+        period,
+        account,
+        holder,
+    )
+    if not period_exists(parse_period(period)):
+        raise rows.fault(f"{period!r} is not a month, YYYY-MM", "period")
+    if not (account.isascii() and account.isdigit() and len(account) <= _ACCOUNT_DIGITS):
+        raise rows.fault(f"{account!r} is no number of an account, of 1 to {_ACCOUNT_DIGITS} digits", "account")
+    if not holder.strip() or len(holder) > _LONGEST_HOLDER or min(holder) < " ":
+        raise rows.fault(f"{holder!r} is no name, of 1 to {_LONGEST_HOLDER} characters", "holder")
+    return line
+
+
+class Instruction(NamedTuple):
+    """What is booked of a line."""
+
+    number: int
+    household: str
+    amount_fen: int
+
+
+class Instructions:
+    """The lines of a run that was read to its end, in 20 bytes a line."""
+
+    def __init__(self, file: RunFile) -> None:
+        """Reads all of the file. Raises FileRefused."""
+        self.heading = file.heading
+        self._numbers, self._households, self._amounts_fen = array("I"), array("Q"), array("q")
+        for line in file.lines():
+            self._numbers.append(line.number)
+            self._households.append(int(line.household))
+            self._amounts_fen.append(line.amount_fen)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Instruction]:
+        for number, household, amount_fen in zip(self._numbers, self._households, self._amounts_fen, strict=True):
+            yield Instruction(number, f"{household:013d}", amount_fen)
+
+    @property
+    def last(self) -> Instruction:
+        return Instruction(self._numbers[-1], f"{self._households[-1]:013d}", self._amounts_fen[-1])
+
+    @property
+    def sum_fen(self) -> int:
+        return sum(self._amounts_fen)
