@@ -200,7 +200,7 @@ cdef inline bint take_serial(uint8_t *serial, int form, const uint8_t *text, siz
         if not take_uuid_serial(serial, text, count):
             return False
     else:
-        if count > 16:
+        if not 0 < count <= 16:  # a field that is not there has no text to copy from
             return False
         memset(serial, 0, 16)
         memcpy(serial, text, count)
