@@ -38,6 +38,7 @@ EventTypeName = Literal[
     "open_float",
     "count_float",
     "bank_float",
+    "adjust",
 ]
 FundsModel = Literal["deferred", "two_phase", "stored_value", "prefunded", "float"]
 SettlementCycle = Literal["T+1", "prepaid", "daily_deposit", "cash_collection", "batch", "none"]
@@ -102,6 +103,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     greatest_fen: Annotated[int, Meta(ge=1, le=GREATEST_FEN)] = GREATEST_FEN
 
 
+class Adjusting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What adjustments of the channel need: above an amount, two persons who allow them."""
+
+    two_persons_above_fen: AmountFen
+
+
 class Terminal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of terminal of a channel; what it leaves out is the channel's.
 
@@ -157,6 +164,7 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     fee: Fee = Fee()
     limits: Limits = Limits()
     terminals: Annotated[tuple[Terminal, ...], Meta(max_length=MAX_TERMINALS)] = ()
+    adjust: Adjusting | None = None
 
     @property
     def issues_bills(self) -> bool:
@@ -200,6 +208,10 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             yield "publishes", "open_float, count_float and bank_float are for channels whose funds are float"
         if "top_up" in self.publishes and not self.top_up and not WITH_BALANCE & models:
             yield "publishes", "top_up needs the key top_up, which says what accounts it credits"
+        if self.adjust is None and "adjust" in self.publishes:
+            yield "publishes", "adjust needs the key adjust.two_persons_above_fen"
+        if self.adjust and "adjust" not in self.publishes:
+            yield "adjust", "is for channels that publish adjust"
         if self.top_up:
             try:
                 numbered_accounts(self.top_up, "payee")

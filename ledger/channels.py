@@ -82,6 +82,7 @@ def rules_digest(channels: Iterable[Channel]) -> int:
             channel.scope,
             channel.reversal_days,
             channel.limits,
+            channel.adjust,
             channel.rules,
         )
         for channel in sorted(channels, key=lambda channel: channel.code)

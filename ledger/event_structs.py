@@ -146,6 +146,10 @@ class Leg(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tru
             msgspec.structs.force_setattr(self, "amount_fen", IN_FULL)
 
 
+Person = Annotated[str, Meta(min_length=1, max_length=32, description="Who allowed it: a name of 1 to 32 bytes.")]
+Reason = Annotated[str, Meta(min_length=1, max_length=200, description="Why: 1 to 200 bytes of text.")]
+
+
 class LedgerEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True, tag_field="type"):
     """What all events but bills and payments have. A value date that is left out becomes the business date."""
 
@@ -264,6 +268,17 @@ class BankFloat(LedgerEvent, frozen=True, kw_only=True, tag="bank_float"):
     terminal: TerminalName | None = None
 
 
+class Adjust(LedgerEvent, frozen=True, kw_only=True, tag="adjust"):
+    """People move an amount: to settle a dispute about an event, or out of suspense. They say who allowed it, and why."""
+
+    debit: Account
+    credit: Account
+    amount_fen: AmountFen
+    allowed_by: Annotated[tuple[Person, ...], Meta(min_length=1, max_length=4)]
+    reason: Reason
+    disputed: EventName | None = None
+
+
 Event: TypeAlias = (
     Bill
     | Payment
@@ -280,6 +295,7 @@ Event: TypeAlias = (
     | OpenFloat
     | CountFloat
     | BankFloat
+    | Adjust
 )
 
 # In the order of their numbers as event types, from 1.
@@ -299,5 +315,6 @@ EVENTS: tuple[type[Event], ...] = (
     OpenFloat,
     CountFloat,
     BankFloat,
+    Adjust,
 )
 EVENT_NUMBERS = {str(struct.__struct_config__.tag): number for number, struct in enumerate(EVENTS, 1)}

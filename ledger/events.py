@@ -16,6 +16,7 @@ from ledger.errors import EventInvalid
 from ledger.event_shapes import SHAPES, first_fault
 from ledger.event_structs import (
     EVENT_NUMBERS,
+    Adjust,
     BankFloat,
     Bill,
     Clock,
@@ -38,10 +39,20 @@ from ledger.event_structs import (
 )
 from ledger.nested_values import Malformed, Value, read_json, read_msgpack
 from ledger.outcomes import OutcomeCode
-from ledger.packed_legs import MAX_LEGS, PackedLeg, first_wrong_leg, ledger_event, legs_of, names_hold, unpack_legs
+from ledger.packed_legs import (
+    MAX_LEGS,
+    PackedLeg,
+    ends_with_note,
+    first_wrong_leg,
+    ledger_event,
+    legs_of,
+    names_hold,
+    unpack_legs,
+)
 from ledger.plain_events import PackedEvent, first_wrong_field, numbers_of, plain_event
 
 __all__ = [
+    "Adjust",
     "BankFloat",
     "Bill",
     "Clock",
@@ -178,6 +189,7 @@ def _read_packed(value: bytes) -> tuple[PackedEvent, list[PackedLeg]]:
     if event.has_legs:
         is_whole = leg_bytes == event.detail * PACKED_LEG_BYTES and event.detail <= MAX_LEGS
         is_whole = is_whole and event.household == event.amount_fen == event.payer == event.terminal == 0
+        is_whole = is_whole and (_TYPE_NAMES.get(event.event_type) != "adjust" or ends_with_note(value[_PACKED.size :]))
     else:
         is_whole = leg_bytes == 0 and not (event.lacks_household and (event.household or event.detail))
     if not is_whole:
@@ -243,7 +255,10 @@ def _first_wrong_number(event: PackedEvent, legs: list[PackedLeg], channels: tup
         return code
     assert channel
     if event.has_legs:
-        wrong = (first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channels), _first_out_of_scope(event, legs, channel))
+        wrong = (
+            first_wrong_leg(_TYPE_NAMES[event.event_type], legs, channel, channels),
+            _first_out_of_scope(event, legs, channel),
+        )
         return min((code for code in wrong if code), default=OutcomeCode.applied)
     return first_wrong_field(event, channel)
 
@@ -256,7 +271,8 @@ def _first_out_of_scope(event: PackedEvent, legs: list[PackedLeg], channel: Chan
     """Refuse that a channel names what it must not: another's events, or an event that is past its window for reversals."""
     if channel.scope == "all":
         return OutcomeCode.applied
-    if any(names_hold(leg) and leg.pending_channel != channel.code for leg in legs):
+    naming = legs[:1] if _TYPE_NAMES[event.event_type] == "adjust" else legs
+    if any(names_hold(leg) and leg.pending_channel != channel.code for leg in naming):
         return OutcomeCode.event_of_another_channel
     if _TYPE_NAMES[event.event_type] == "reverse":
         days = [event.business_date - leg.pending_business_date for leg in legs]

@@ -19,6 +19,7 @@ ENTRIES_PER_BLOCK = 4096
 ACCOUNTS_PER_BLOCK = 63
 SEGMENT_HEADER_BYTES = 4096
 KEY_TABLE_HEADER_BYTES = 4096
+NOTE_TEXT_BYTES = 32
 
 EventType = record_enums.EventType
 EntryKind = record_enums.EntryKind
@@ -69,6 +70,7 @@ class Layout:
 PACKED_EVENT = Layout("packed_event")
 PACKED_LEG = Layout("packed_leg")
 JOURNAL_ENTRY = Layout("journal_entry")
+JOURNAL_NOTE = Layout("journal_note")
 OUTCOME_RECORD = Layout("outcome_record")
 DIGEST_RECORD = Layout("digest_record")
 FRAME_HEADER = Layout("frame_header")

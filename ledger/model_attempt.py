@@ -4,7 +4,7 @@ from copy import copy
 from heapq import heappush
 from typing import Any
 
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, EntryCode, EntryKind
+from ledger.layouts import JOURNAL_ENTRY, JOURNAL_NOTE, NO_SLOT, EntryCode, EntryKind
 from ledger.model_events import BOOK, LEG_CLOSES, Event, Leg, LegName
 from ledger.model_state import (
     Account,
@@ -110,6 +110,12 @@ class Attempt:
         if account:
             mark_account(kind, account)
             account.last_seq = self.last_seq
+
+    def write_note(self, fields: dict[str, Any], text: bytes) -> None:
+        """Write a piece of a note, of at most 32 bytes."""
+        texts = {"text": text[:16], "more_text": text[16:]}
+        kinds = {"kind": EntryKind.note, "code": EntryCode.adjust, "debit_slot": NO_SLOT, "credit_slot": NO_SLOT}
+        self.entries.append(JOURNAL_NOTE.pack(**self.common | fields | texts | kinds))
 
     def expire(self, hold: Hold) -> None:
         """Write the entry of a hold that is due: the hold's own, but for the count of legs and all flags that do not close."""

@@ -91,7 +91,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. One without legs of its own keeps the fields of its ``packed_event``, and the posting rule of its terminal."""
+    """One event. One without legs of its own keeps the fields of its ``packed_event``, and the posting rule of its terminal.
+
+    An adjustment has one leg, and the note that the other packed ones hold, without the zeros behind it.
+    """
 
     type: EventType
     key: Key
@@ -99,6 +102,7 @@ class Event:
     legs: tuple[Leg, ...]
     head: dict[str, Any] = field(default_factory=dict)
     rule: PostingRule | None = None
+    note: bytes = b""
 
     @classmethod
     def from_packed(cls, packed: bytes, channels: Iterable[Channel]) -> "Event":
@@ -109,6 +113,10 @@ class Event:
         if type_ in WITHOUT_LEGS:
             rules = next(channel.rules for channel in channels if channel.code == key.channel)
             return cls(type_, key, head["value_date"], (), head, rules[head["terminal"]])
+        if type_ is EventType.adjust:
+            leg = Leg.from_packed(PACKED_LEG.unpack(packed, PACKED_EVENT.size))
+            note = packed[PACKED_EVENT.size + PACKED_LEG.size :].rstrip(b"\0")
+            return cls(type_, key, head["value_date"], (leg,), note=note)
         legs = [Leg.from_packed(leg) for leg in PACKED_LEG.unpack_all(packed[PACKED_EVENT.size :])]
         return cls(type_, key, head["value_date"], tuple(legs))
 

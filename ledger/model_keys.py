@@ -1,8 +1,8 @@
 """What the oracle answers to an event whose key is known: ``exists``, or the first thing that differs.
 
 Each leg is compared with what its entry stored, field by field in the order of flags, hold, timeout, debit account, credit
-account, amount, user data, book, code; then the count of legs (as flags), then the value date. Another event type is reported
-alone, because then the fields do not compare.
+account, amount, user data, book, code; then the count of legs (as flags), the note, and the value date. Another event type is
+reported alone, because then the fields do not compare.
 
 What was stored is not always what was asked. A balancing leg is the same when it now asks for at least what was moved. In a post
 or void, what is left out stands for the hold's own; the greatest amount in a post and zero in a void stand for the whole hold.
@@ -34,9 +34,12 @@ def answer_known_key(event: Event, owner: KeyOwner, state: LedgerState) -> tuple
             return code, number
     if len(event.legs) != len(owner.event.legs):
         return OutcomeCode.exists_with_different_flags, min(len(event.legs), len(owner.event.legs))
-    if event.value_date != owner.event.value_date:
-        return OutcomeCode.exists_with_different_value_date, 0
-    return OutcomeCode.exists, 0
+    return first_difference(compare_whole(event, owner.event)), 0
+
+
+def compare_whole(event: Event, first: Event) -> Comparison:
+    yield "note", event.note == first.note
+    yield "value_date", event.value_date == first.value_date
 
 
 def first_difference(comparison: Comparison) -> OutcomeCode:
@@ -48,6 +51,8 @@ def compare_leg(type_: EventType, leg: Leg, entry: dict[str, Any], state: Ledger
     match type_:
         case EventType.reverse:
             return compare_reversal(leg, entry, state)
+        case EventType.adjust:
+            return compare_adjustment(leg, entry, state)
         case EventType.open_account:
             return compare_opening(leg, entry, state)
         case EventType.freeze | EventType.unfreeze | EventType.close:
@@ -119,6 +124,14 @@ def compare_reversal(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Com
     original = state.entry(entry["reference_seq"])
     yield "pending_id", leg.pending.key == key_of(original)
     yield "amount", leg.amount_fen == 0 or (entry["leg_count"] == 1 and leg.amount_fen == entry["amount_fen"])
+
+
+def compare_adjustment(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
+    disputed = next((key for key, owner in state.keys.items() if owner.first_seq == entry["reference_seq"]), NO_LEG.key)
+    yield "pending_id", leg.pending.key == disputed
+    yield "debit_account_id", leg.debit_account == state.account_ids[entry["debit_slot"]]
+    yield "credit_account_id", leg.credit_account == state.account_ids[entry["credit_slot"]]
+    yield "amount", leg.amount_fen == entry["amount_fen"]
 
 
 def compare_opening(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:

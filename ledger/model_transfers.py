@@ -3,13 +3,15 @@
 The checks of a leg stand in the order of precedence of docs/semantics.md: the first that fails is the event's refusal.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ledger.account_ids import clearing_channel_and_date, is_clearing_account
-from ledger.layouts import EntryKind, EventType
+from ledger.layouts import NOTE_TEXT_BYTES, EntryCode, EntryKind, EventType
 from ledger.model_attempt import Attempt
 from ledger.model_channels import EPOCH, posting_leg
 from ledger.model_events import (
+    BOOK,
     LEG_BALANCING_CREDIT,
     LEG_BALANCING_DEBIT,
     LEG_CLOSES,
@@ -71,6 +73,8 @@ class EventAttempt:
                 self.mark_account(self.event.legs[0])
             case EventType.reverse:
                 self.reverse(self.event.legs[0])
+            case EventType.adjust:
+                self.adjust(self.event.legs[0])
             case _:
                 if self.event.opens_accounts:
                     self.legs = (posting_leg(self.event, self.attempt.account),)
@@ -89,7 +93,7 @@ class EventAttempt:
 
     # --- Transfers and holds ---
 
-    def transfer(self, number: int, leg: Leg) -> None:
+    def transfer(self, number: int, leg: Leg, own_fields: dict[str, int] | None = None) -> None:
         check_form(leg)
         debit, credit = self.accounts_of(leg)
         require(debit.book == credit.book, OutcomeCode.accounts_must_have_the_same_ledger)
@@ -97,7 +101,7 @@ class EventAttempt:
         check_open(debit, credit)
         amount_fen = balanced_amount(leg, debit, credit)
         self.check_amount(debit, credit, amount_fen, pending=bool(leg.flags & LEG_PENDING))
-        fields = self.leg_fields(number, leg, amount_fen=amount_fen, detail=leg.user_data, code=leg.code)
+        fields = self.leg_fields(number, leg, amount_fen=amount_fen, detail=leg.user_data, code=leg.code) | (own_fields or {})
         debit, credit = self.opened(debit), self.opened(credit)
         if leg.flags & LEG_PENDING:
             name = LegName(self.event.key, number)
@@ -208,6 +212,20 @@ class EventAttempt:
         left_fen = self.attempt.left_to_reverse(fields["reference_seq"]) - amount_fen
         self.attempt.move(EntryKind.reverse, debit, credit, fields | {"amount_fen": amount_fen})
         self.attempt.reversed_fen[fields["reference_seq"]] = entry["amount_fen"] - left_fen
+
+    # --- Adjustments ---
+
+    def adjust(self, leg: Leg) -> None:
+        """Move an amount as a leg of a transfer does, in the book of its accounts, and write the note behind it."""
+        disputed = self.entries_of(leg.pending) if leg.pending != NO_LEG else []
+        require(bool(disputed) or leg.pending == NO_LEG, OutcomeCode.disputed_event_not_found)
+        debit = self.attempt.account(leg.debit_account)
+        moving = replace(leg, pending=NO_LEG, book=debit.book if debit else BOOK, code=EntryCode.adjust)
+        pieces = [self.event.note[at : at + NOTE_TEXT_BYTES] for at in range(0, len(self.event.note), NOTE_TEXT_BYTES)]
+        fields = {"leg_count": 1 + len(pieces), "reference_seq": disputed[0][0] if disputed else 0}
+        self.transfer(0, moving, fields)
+        for number, piece in enumerate(pieces, 1):
+            self.attempt.write_note(self.head | {"leg": number, "leg_count": 1 + len(pieces)}, piece)
 
     # --- Accounts ---
 

@@ -49,6 +49,9 @@ class OutcomeCode(IntEnum):
     leg_field_malformed = 43
     event_of_another_channel = 44
     reversal_window_closed = 45
+    allowance_malformed = 50
+    reason_malformed = 51
+    second_person_missing = 52
     reserved_flag = 104
 
     # The business date is not open.
@@ -64,6 +67,7 @@ class OutcomeCode(IntEnum):
     exists_with_different_credit_account_id = 138
     exists_with_different_amount = 139
     exists_with_different_user_data_64 = 142
+    exists_with_different_note = 217
     exists_with_different_outlet = 210
     exists_with_different_period = 211
     exists_with_different_due_date = 212
@@ -71,6 +75,9 @@ class OutcomeCode(IntEnum):
     exists_with_different_value_date = 213
     exists_with_different_ledger = 167
     exists_with_different_code = 145
+
+    # What is adjusted does not exist.
+    disputed_event_not_found = 218
 
     # A leg contradicts itself.
     flags_are_mutually_exclusive = 107
@@ -188,11 +195,16 @@ SENTENCES: dict[OutcomeCode, str] = {
     OutcomeCode.leg_field_malformed: "a field of a leg is out of its range, or set where its event type has none",
     OutcomeCode.event_of_another_channel: "the channel names an event of another channel, and may name its own only",
     OutcomeCode.reversal_window_closed: "the business date lies before that of the event to reverse, or too long after it",
+    OutcomeCode.allowance_malformed: "allowed_by is not 1 to 4 different names of 1 to 32 bytes",
+    OutcomeCode.reason_malformed: "the reason is not 1 to 200 bytes of text",
+    OutcomeCode.second_person_missing: "an amount as great as this needs the allowance of two persons",
     OutcomeCode.reserved_flag: "a flag is not known",
     OutcomeCode.exists_with_different_flags: "the key or account is known with other flags",
     OutcomeCode.exists_with_different_pending_id: "the key is known with another hold",
     OutcomeCode.exists_with_different_timeout: "the key is known with another timeout",
     OutcomeCode.exists_with_different_user_data_64: "the key is known with other user data",
+    OutcomeCode.exists_with_different_note: "the key is known with other persons or another reason",
+    OutcomeCode.disputed_event_not_found: "the event in dispute does not exist",
     OutcomeCode.exists_with_different_ledger: "the key or account is known in another book",
     OutcomeCode.flags_are_mutually_exclusive: "two flags exclude each other",
     OutcomeCode.debit_account_id_must_not_be_zero: "a debit account is missing",
@@ -244,6 +256,7 @@ SENTENCES: dict[OutcomeCode, str] = {
 
 TRANSIENT = frozenset(
     {
+        OutcomeCode.disputed_event_not_found,
         OutcomeCode.debit_account_not_found,
         OutcomeCode.credit_account_not_found,
         OutcomeCode.pending_transfer_not_found,

@@ -9,6 +9,7 @@ from ledger import event_fields as fields
 from ledger.channels import Channel
 from ledger.event_structs import (
     IN_FULL,
+    Adjust,
     Clock,
     Close,
     Event,
@@ -23,9 +24,12 @@ from ledger.event_structs import (
     Unfreeze,
     Void,
 )
+from ledger.notes import LEG_BYTES, Note
 from ledger.outcomes import OutcomeCode
 
 MAX_LEGS = 254
+MAX_AMOUNT_FEN = 2**63 - 1  # of an adjustment, as of a payment
+TWO_PERSONS = 2
 NO_CHANNEL = 0xFFFF
 UNKNOWN_FLAG = 0x8000
 
@@ -95,6 +99,7 @@ _USED: dict[str, set[str]] = {
     "unfreeze": {"debit_account"},
     "close": {"debit_account"},
     "clock": set(),
+    "adjust": _ORIGINAL | {"debit_account", "credit_account", "amount_fen"},
 }
 # As plain numbers: the complement of an IntFlag has none but the flags that are known.
 _KNOWN_FLAGS = {
@@ -117,8 +122,6 @@ def legs_of(named: dict[str, Any], channels: tuple[Channel, ...]) -> list[Packed
     """Turn the fields of a ledger event, of the right types, into its legs."""
     given = {name: value for name, value in named.items() if value is not None}
     type_ = given["type"]
-    if type_ == "clock":
-        return []
     if type_ == "transfer":
         return [_transfer_leg(leg, channels) for leg in given["legs"]]
     if type_ in ("post", "void"):
@@ -127,7 +130,9 @@ def legs_of(named: dict[str, Any], channels: tuple[Channel, ...]) -> list[Packed
         return [PackedLeg(amount_fen=given.get("amount_fen", 0), **_hold(given["original"], channels))]
     if type_ == "open_account":
         return [_opening_leg(given)]
-    return [PackedLeg(debit_account=fields.parse_account(given["account"]))]
+    if type_ == "adjust":
+        return _adjusting_legs(given, channels)
+    return [] if type_ == "clock" else [PackedLeg(debit_account=fields.parse_account(given["account"]))]
 
 
 def _transfer_leg(leg: dict[str, Any], channels: tuple[Channel, ...]) -> PackedLeg:
@@ -162,6 +167,29 @@ def _opening_leg(given: dict[str, Any]) -> PackedLeg:
     )
 
 
+def _adjusting_legs(given: dict[str, Any], channels: tuple[Channel, ...]) -> list[PackedLeg]:
+    """Return the leg that moves the amount, and behind it as many as the note fills."""
+    leg = PackedLeg(
+        debit_account=fields.parse_account(given["debit"]),
+        credit_account=fields.parse_account(given["credit"]),
+        amount_fen=given["amount_fen"],
+        **(_hold(given["disputed"], channels) if "disputed" in given else {}),
+    )
+    return [leg, *unpack_legs(Note(tuple(given["allowed_by"]), given["reason"]).pack())]
+
+
+def ends_with_note(legs: bytes) -> bool:
+    """Say whether the packed legs of an adjustment are one, and a note in as few as it needs."""
+    try:
+        return Note.unpack(legs[LEG_BYTES:]).pack() == legs[LEG_BYTES:]
+    except ValueError:
+        return False
+
+
+def _note(legs: list[PackedLeg]) -> Note:
+    return Note.unpack(b"".join(leg.pack() for leg in legs[1:]))
+
+
 def _flags(names: list[str], known: type[IntFlag]) -> int:
     flags = 0
     for name in names:
@@ -179,9 +207,24 @@ def _hold(name: dict[str, Any], channels: tuple[Channel, ...]) -> dict[str, Any]
     }
 
 
-def first_wrong_leg(type_: str, legs: list[PackedLeg], channels: tuple[Channel, ...]) -> OutcomeCode:
+def first_wrong_leg(type_: str, legs: list[PackedLeg], channel: Channel, channels: tuple[Channel, ...]) -> OutcomeCode:
     """Return the first refusal, in the order of ``OutcomeCode``, that a leg or the count of legs deserves; else ``applied``."""
+    if type_ == "adjust":
+        faults = (*_faults(type_, legs[:1], channels), *_faults_of_adjustment(legs[0].amount_fen, _note(legs), channel))
+        return min(faults, default=OutcomeCode.applied)
     return min(_faults(type_, legs, channels), default=OutcomeCode.applied)
+
+
+def _faults_of_adjustment(amount_fen: int, note: Note, channel: Channel) -> Iterator[OutcomeCode]:
+    if amount_fen < 1:
+        yield OutcomeCode.amount_not_positive
+    if amount_fen > MAX_AMOUNT_FEN:
+        yield OutcomeCode.amount_too_great
+    if code := note.fault():
+        yield code
+    one_person_fen = channel.adjust.two_persons_above_fen if channel.adjust else 0
+    if amount_fen > one_person_fen and len(note.allowed_by) < TWO_PERSONS:
+        yield OutcomeCode.second_person_missing
 
 
 def _faults(type_: str, legs: list[PackedLeg], channels: tuple[Channel, ...]) -> Iterator[OutcomeCode]:
@@ -229,8 +272,8 @@ def ledger_event(type_: str, head: dict[str, Any], legs: list[PackedLeg], channe
     """Return the Struct of a ledger event that has no fault; ``head`` has the fields that all of them have."""
     if type_ == "clock":
         return Clock(**head)
-    if type_ == "transfer":
-        return Transfer(**head, legs=tuple(_leg(leg, channels) for leg in legs))
+    if type_ in ("transfer", "adjust"):
+        return (_transfer if type_ == "transfer" else _adjustment)(head, legs, channels)
     leg = legs[0]
     account = fields.format_account_or_none(leg.debit_account)
     if type_ == "open_account":
@@ -251,6 +294,23 @@ def _open_account(head: dict[str, Any], leg: PackedLeg, account: str) -> OpenAcc
         flags=tuple(_names(AccountFlags(leg.flags))),
         credit_line_fen=leg.amount_fen,
         limit_parent=fields.format_account_or_none(leg.credit_account),
+    )
+
+
+def _transfer(head: dict[str, Any], legs: list[PackedLeg], channels: tuple[Channel, ...]) -> Transfer:
+    return Transfer(**head, legs=tuple(_leg(leg, channels) for leg in legs))
+
+
+def _adjustment(head: dict[str, Any], legs: list[PackedLeg], channels: tuple[Channel, ...]) -> Adjust:
+    leg, note = legs[0], _note(legs)
+    return Adjust(
+        **head,
+        debit=fields.format_account_or_none(leg.debit_account),
+        credit=fields.format_account_or_none(leg.credit_account),
+        amount_fen=leg.amount_fen,
+        allowed_by=note.allowed_by,
+        reason=note.reason,
+        disputed=EventName(**_hold_fields(leg, channels)) if names_hold(leg) else None,
     )
 
 

@@ -21,6 +21,7 @@ class EventType(IntEnum):
     open_float = 13
     count_float = 14
     bank_float = 15
+    adjust = 16
 
 
 class EntryKind(IntEnum):
@@ -38,6 +39,7 @@ class EntryKind(IntEnum):
     close = 10
     clock = 11
     release = 12
+    note = 13
 
 
 class EntryCode(IntEnum):
@@ -50,6 +52,7 @@ class EntryCode(IntEnum):
     open_float = 5
     count_float = 6
     bank_float = 7
+    adjust = 8
 
 
 class PayloadKind(IntEnum):

@@ -37,6 +37,7 @@
 #define EVENT_TYPE_OPEN_FLOAT 13
 #define EVENT_TYPE_COUNT_FLOAT 14
 #define EVENT_TYPE_BANK_FLOAT 15
+#define EVENT_TYPE_ADJUST 16
 
 #define MAX_LEGS 254
 #define AMOUNT_MAX 0xFFFFFFFFFFFFFFFFu /* in a leg: in full, or as much as there is */
@@ -83,6 +84,7 @@
 #define ENTRY_KIND_CLOSE 10
 #define ENTRY_KIND_CLOCK 11
 #define ENTRY_KIND_RELEASE 12 /* what a post of less than the hold gives back */
+#define ENTRY_KIND_NOTE 13    /* a journal_note */
 
 #define ENTRY_CODE_OPEN_ACCOUNT 1
 #define ENTRY_CODE_BILL 2
@@ -91,6 +93,7 @@
 #define ENTRY_CODE_OPEN_FLOAT 5
 #define ENTRY_CODE_COUNT_FLOAT 6
 #define ENTRY_CODE_BANK_FLOAT 7
+#define ENTRY_CODE_ADJUST 8
 
 #define NO_SLOT 0xFFFFFFFFu
 
@@ -107,6 +110,7 @@
 #define ENTRIES_PER_LEAF 32    /* entries under one leaf of a block's Merkle tree */
 #define ACCOUNTS_PER_BLOCK 63  /* 16 + 63 * 64 bytes fill one LMDB overflow page exactly */
 #define SEGMENT_HEADER_BYTES 4096
+#define NOTE_TEXT_BYTES 32      /* text and more_text of a journal_note */
 #define KEY_TABLE_HEADER_BYTES 4096
 
 #define PAYLOAD_NONE 0
@@ -155,7 +159,7 @@ typedef struct {
   uint64_t credit_previous_seq; /* the same of the credit account */
   int64_t ledger_time_ms;
   int64_t source_offset; /* the Kafka offset of the event */
-  uint64_t reference_seq; /* the pending or reversed entry; pending: timeout in seconds; open_account: limit parent's slot + 1 */
+  uint64_t reference_seq; /* the pending, reversed or disputed entry; pending: timeout in seconds; open_account: limit parent's slot + 1 */
   uint64_t detail; /* as in the event; top_up: household; count_float: what was counted; open_account: book in the low 16 bits, flags in the next 16 */
   uint32_t debit_slot; /* open_account: the new account's slot */
   uint32_t credit_slot; /* open_account: NO_SLOT */
@@ -171,6 +175,29 @@ typedef struct {
   uint8_t terminal; /* as in the event */
   uint8_t reserved; /* zero */
 } journal_entry;
+
+/* An entry that moves nothing: a piece of the note that stands behind an adjustment. Like a journal_entry, with text in some fields. */
+typedef struct {
+  uint8_t serial[16];
+  uint64_t amount_fen; /* zero */
+  uint8_t text[16];
+  int64_t ledger_time_ms;
+  int64_t source_offset;
+  uint8_t more_text[16];
+  uint32_t debit_slot; /* NO_SLOT; so is the next */
+  uint32_t credit_slot;
+  uint16_t business_date;
+  uint16_t value_date;
+  uint16_t channel;
+  uint16_t code;
+  uint8_t kind; /* ENTRY_KIND_NOTE */
+  uint8_t event_type;
+  uint8_t leg; /* from 1 */
+  uint8_t leg_count;
+  uint16_t flags; /* zero; so are the next two */
+  uint8_t terminal;
+  uint8_t reserved;
+} journal_note;
 
 /* What became of an event that was not applied. Applied events have entries instead. */
 typedef struct {
@@ -423,6 +450,10 @@ LAYOUT_ASSERT(offsetof(packed_event, amount_fen) == 32, "packed_event.amount_fen
 LAYOUT_ASSERT(sizeof(packed_leg) == 80, "packed_leg");
 LAYOUT_ASSERT(sizeof(journal_entry) == 96, "journal_entry");
 LAYOUT_ASSERT(offsetof(journal_entry, debit_slot) == 72, "journal_entry.debit_slot");
+LAYOUT_ASSERT(sizeof(journal_note) == sizeof(journal_entry), "journal_note");
+LAYOUT_ASSERT(offsetof(journal_note, text) == offsetof(journal_entry, debit_previous_seq), "journal_note.text");
+LAYOUT_ASSERT(offsetof(journal_note, more_text) == offsetof(journal_entry, reference_seq), "journal_note.more_text");
+LAYOUT_ASSERT(offsetof(journal_note, kind) == offsetof(journal_entry, kind), "journal_note.kind");
 LAYOUT_ASSERT(sizeof(outcome_record) == 64, "outcome_record");
 LAYOUT_ASSERT(sizeof(digest_record) == 48, "digest_record");
 LAYOUT_ASSERT(sizeof(frame_header) == 128, "frame_header");

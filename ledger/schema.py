@@ -13,6 +13,7 @@ import msgspec
 
 from ledger.event_structs import (
     EVENTS,
+    Adjust,
     BankFloat,
     Bill,
     Clock,
@@ -35,7 +36,7 @@ from ledger.event_structs import (
 )
 
 EVENTS_TOPIC = "payments.events"
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 
 EXAMPLE_PAYMENT = Payment(
     channel="alipay",
@@ -88,6 +89,17 @@ EXAMPLES: tuple[Event, ...] = (
     OpenFloat("business_hall", _DAY, "N-0001", payer="7", amount_fen=50000),
     CountFloat("business_hall", _DAY, "N-0002", payer="7", amount_fen=49950),
     BankFloat("business_hall", _DAY, "N-0003", payer="7", amount_fen=49950),
+    Adjust(
+        "ledger",
+        _DAY,
+        "A-0001",
+        debit="clearing:01320260723",
+        credit="household:3301234567890",
+        amount_fen=12345,
+        allowed_by=("Wang Min",),
+        reason="Meter 4711 was read twice",
+        disputed=EventName("alipay", _DAY, "20260723000012345678"),
+    ),
 )
 
 _EVENTS = "What the channels publish, as JSON, as MessagePack or packed; the first byte of a value tells which (docs/events.md)."

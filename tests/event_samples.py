@@ -9,6 +9,7 @@ from ledger.account_ids import AccountKind
 from ledger.channel_profile import WITH_BALANCE
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
 from ledger.events import (
+    Adjust,
     BankFloat,
     Bill,
     Clock,
@@ -153,6 +154,25 @@ def ledger_events(draw: st.DrawFn) -> Event:
     own = {name: draw(strategy) for name, strategy in OWN_FIELDS[struct].items()}
     value_date = draw(st.none() | dates())
     return struct("ledger", draw(dates()), draw(serials(SerialForm.ascii)), value_date, **own)
+
+
+@st.composite
+def adjustments(draw: st.DrawFn) -> Adjust:
+    """Any adjustment that has no fault in itself."""
+    plain = st.characters(min_codepoint=0x21, max_codepoint=0x9FFF, exclude_categories=["C", "Z"])
+    texts = st.text(plain, min_size=1, max_size=10)
+    return Adjust(
+        "ledger",
+        draw(dates()),
+        draw(serials(SerialForm.ascii)),
+        draw(st.none() | dates()),
+        debit=draw(MAYBE_ACCOUNTS),
+        credit=draw(MAYBE_ACCOUNTS),
+        amount_fen=draw(st.integers(1, 2**63 - 1)),
+        allowed_by=tuple(draw(st.lists(texts, min_size=2, max_size=4, unique=True))),
+        reason=draw(texts) + draw(st.just("") | st.just(" and " * 30 + ".")),
+        disputed=draw(st.none() | event_names()),
+    )
 
 
 def numbers(digits: int) -> st.SearchStrategy[str]:

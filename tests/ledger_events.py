@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ledger.account_ids import parse_account
 from ledger.layouts import PACKED_EVENT, PACKED_LEG, EventType
 from ledger.model_events import LEG_POST_PENDING, LEG_VOID_PENDING
+from ledger.notes import Note
 
 LEDGER_CHANNEL = 101
 TODAY = 20_657  # 2026-07-23
@@ -111,6 +112,22 @@ def unfreeze(serial: str, name: str | int, **head: int) -> bytes:
 
 def close(serial: str, name: str | int, **head: int) -> bytes:
     return event(EventType.close, serial, leg(name, "", book=0, code=0), **head)
+
+
+def adjust(
+    serial: str,
+    debit: str | int,
+    credit: str | int,
+    amount_fen: int,
+    *,
+    disputed: Named | None = None,
+    allowed_by: tuple[str, ...] = ("Wang Min", "李华"),
+    reason: str = "read twice",
+    **head: int,
+) -> bytes:
+    moving = leg(debit, credit, amount_fen, pending=disputed, book=0, code=0)
+    note = Note(allowed_by, reason).pack()
+    return event(EventType.adjust, serial, moving, *(note[at : at + 80] for at in range(0, len(note), 80)), **head)
 
 
 def clock(serial: str, **head: int) -> bytes:

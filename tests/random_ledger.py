@@ -28,6 +28,7 @@ from ledger.model_state import (
     ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS,
     ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS,
 )
+from ledger.notes import Note
 from ledger.parameters import LedgerParameters
 from tests import ledger_events as make
 from tests.event_samples import ENCODERS
@@ -135,9 +136,20 @@ class RandomLedger:
             head["detail"] += 1
         elif way == 2 and head["event_type"] == EventType.transfer:
             return make.clock(head["serial"].rstrip(b"\0").decode(), business_date=head["business_date"])
+        elif head["event_type"] == EventType.adjust:
+            return self.changed_adjustment(head, legs)
         else:
             self.change_leg(self.chance.choice(legs), EventType(head["event_type"]))
         return PACKED_EVENT.pack(**head) + b"".join(PACKED_LEG.pack(**fields) for fields in legs)
+
+    def changed_adjustment(self, head: dict[str, int], legs: list[dict[str, object]]) -> bytes:
+        """Return an adjustment with the key of another, and another note, or else another leg."""
+        if self.one_in(2):
+            note = Note(("Wang Min", "x"), self.chance.choice(["other", "x" * 200])).pack()
+            legs[1:] = PACKED_LEG.unpack_all(note)
+        else:
+            self.change_leg(legs[0], EventType.adjust)
+        return PACKED_EVENT.pack(**head | {"detail": len(legs)}) + b"".join(PACKED_LEG.pack(**fields) for fields in legs)
 
     def change_leg(self, fields: dict[str, object], type_: EventType) -> None:
         """Change a field that the event type has."""
@@ -147,6 +159,7 @@ class RandomLedger:
             EventType.post: (*settles, *["pending_leg"] * 4),
             EventType.void: (*settles, *["pending_leg"] * 4),
             EventType.reverse: ("amount_fen",),
+            EventType.adjust: ("amount_fen", "debit_account", "credit_account", "pending_business_date"),
             EventType.open_account: ("amount_fen", "debit_account", "credit_account", "book", "flags"),
         }
         name = self.chance.choice(names.get(type_, ("debit_account",)))
@@ -167,6 +180,7 @@ class RandomLedger:
             *[self.post] * 8,
             *[self.void] * 4,
             *[self.reverse] * 5,
+            *[self.adjust] * 3,
             *[self.household_event] * 8,
             *[self.channel_event] * 12,
             *[self.open_account] * 3,
@@ -224,6 +238,22 @@ class RandomLedger:
 
     def reverse(self) -> bytes:
         return make.reverse(self.serial(), self.applied(), self.chance.choice([0, 0, 1, 50, 101]), **self.head())
+
+    def adjust(self) -> bytes:
+        disputed = self.chance.choice([self.applied(), self.applied(), None])
+        reason = self.chance.choice(["读数有误", "x" * self.chance.randrange(1, 201)])
+        names = self.chance.choice([("Wang Min", "李华"), ("a" * 32, "b" * 32, "c" * 32, "d" * 32)])
+        amount_fen = self.chance.choice([1, 100, 100, 100, 2**63 - 1])
+        return make.adjust(
+            self.serial(),
+            self.account(),
+            self.account(),
+            amount_fen,
+            disputed=disputed,
+            allowed_by=names,
+            reason=reason,
+            **self.head(),
+        )
 
     def open_account(self) -> bytes:
         chance = self.chance

@@ -79,6 +79,8 @@ WORLD = [
     make.reverse("reversal", Named("reversed")),
     transferred("reversed partly", "A", "B", 10),
     make.reverse("partial reversal", Named("reversed partly"), 4),
+    make.adjust("adjusted", "D", "E", 10, disputed=Named("open A")),
+    make.adjust("adjusted too", "A", "B", 10),
     held("hold", "A", "B", 100, timeout_s=9, user_data=5),
     held("other hold", "A", "B", 100),
     held("posted hold", "A", "B", 100),
@@ -227,6 +229,7 @@ def reversals() -> list[Row]:
         Row(C.not_reversible, make.reverse("r5", Named("void"), IN_FULL)),
         Row(C.not_reversible, make.reverse("r6", Named("reversal"), IN_FULL)),
         Row(C.not_reversible, make.reverse("r7", Named("open A"), IN_FULL)),
+        Row(C.not_reversible, make.reverse("r14", Named("adjusted"))),
         Row(C.not_reversible, make.reverse("r8", Named("of two legs"), 1)),
         Row(C.already_reversed, make.reverse("r9", Named("reversed"), IN_FULL)),
         Row(C.exceeds_reversible_amount, make.reverse("r10", Named("reversed partly"), 7)),
@@ -234,6 +237,51 @@ def reversals() -> list[Row]:
         Row(C.debit_account_already_closed, make.reverse("r12", Named("to reverse too"))),
         Row(C.account_frozen, make.reverse("r13", Named("full posted"))),
     ]
+
+
+def adjustments() -> list[Row]:
+    """Adjustments with every fault, then one less at a time; the detail of a leg is what a transfer checks too."""
+    fault = {"debit": GREATEST, "credit": GREATEST, "amount_fen": 1, "disputed": NOWHERE}
+    rows = []
+
+    def row(found: OutcomeCode, /, **fields: object) -> None:
+        fault.update(fields)
+        rows.append(Row(found, make.adjust(f"adjusting {len(rows)}", **fault)))
+
+    row(C.disputed_event_not_found)
+    row(C.disputed_event_not_found, disputed=Named("adjusting 1"))
+    row(C.debit_account_id_must_not_be_int_max, disputed=Named("plain"))
+    row(C.credit_account_id_must_not_be_int_max, debit="Z")
+    row(C.accounts_must_be_different, credit="Z")
+    row(C.debit_account_not_found, credit="z")
+    row(C.credit_account_not_found, debit="R")
+    row(C.accounts_must_have_the_same_ledger, credit="D")
+    row(C.exceeds_credits, credit="A")
+    row(C.account_frozen, debit="X")
+    return rows
+
+
+def known_adjustments() -> list[Row]:
+    fault = {"debit": "Z", "credit": "Z", "amount_fen": 9, "disputed": None, "reason": "another", "value_date": TODAY - 1}
+    rows = []
+
+    def row(found: OutcomeCode, /, **fields: object) -> None:
+        fault.update(fields)
+        rows.append(Row(found, make.adjust("adjusted", **fault)))
+
+    row(C.exists_with_different_pending_id)
+    row(C.exists_with_different_pending_id, disputed=Named("other hold"))
+    row(C.exists_with_different_debit_account_id, disputed=Named("open A"))
+    row(C.exists_with_different_credit_account_id, debit="D")
+    row(C.exists_with_different_amount, credit="E")
+    row(C.exists_with_different_note, amount_fen=10)
+    row(C.exists_with_different_note, reason="read twice", allowed_by=("Wang Min", "李花"))
+    row(C.exists_with_different_note, allowed_by=("Wang Min", "李华", "Li"))
+    row(C.exists_with_different_value_date, allowed_by=("Wang Min", "李华"))
+    row(C.exists, value_date=TODAY)
+    rows.append(Row(C.exists_with_different_pending_id, make.adjust("adjusted too", "A", "B", 10, disputed=Named("plain"))))
+    rows.append(Row(C.exists, make.adjust("adjusted too", "A", "B", 10)))
+    return rows
 
 
 def known_transfers() -> list[Row]:
@@ -330,7 +378,9 @@ def lists() -> dict[str, list[Row]]:
         "opening": openings(),
         "mark": marks(),
         "reversal": reversals(),
+        "adjustment": adjustments(),
         "known transfer": known_transfers(),
         "known settlement": known_settlements(),
+        "known adjustment": known_adjustments(),
         "known": known_others(),
     }

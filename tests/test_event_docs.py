@@ -73,6 +73,7 @@ def test_the_examples_of_ledger_events_are_those_of_the_schema():
 def test_the_refusals_of_ledger_events_are_shown_by_examples():
     listed = [cells for cells in rows("Refusals")[2:] if len(cells) == 4 and cells[0].isdecimal()]
     codes = [code for code in OutcomeCode if OutcomeCode.account_malformed <= code <= OutcomeCode.reversal_window_closed]
+    codes += [OutcomeCode.allowance_malformed, OutcomeCode.reason_malformed, OutcomeCode.second_person_missing]
     codes.append(OutcomeCode.reserved_flag)
     assert [cells[:3] for cells in listed] == [[str(code.value), code.name, code.sentence] for code in codes]
     assert [decode_event(cells[3].encode()).code for cells in listed] == codes

@@ -95,7 +95,7 @@ CHECKS = [
     (encode_json(TRANSFER) + b" " * MAX_EVENT_BYTES, "json_malformed"),
     (encode_json(TRANSFER).replace(b'"leg":1', b'"leg":1,"leg":1'), "field_duplicated"),
     (encode_json(TRANSFER).replace(b'"code":7', b'"code":7,"c\\u006fde":7'), "field_duplicated"),
-    (b"\x01\x10" + PACKED[2:], "event_type_unknown"),
+    (b"\x01\xff" + PACKED[2:], "event_type_unknown"),
     (json_with(TRANSFER, household="3301234567890"), "field_unknown"),
     (leg_with(account="ledger:1"), "field_unknown"),
     (hold_with(outlet=None), "field_unknown"),

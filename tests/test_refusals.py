@@ -19,7 +19,7 @@ LISTS = lists()
 ROWS = [(name, at) for name, rows in LISTS.items() for at in range(len(rows))]
 VALUES = [*WORLD, make.clock("later"), *(row.value for rows in LISTS.values() for row in rows)]
 TIMES_MS = [NOON_MS] * len(WORLD) + [NOON_MS + 1000] * (len(VALUES) - len(WORLD))
-IN_PRECEDENCE = ("only leg", "second leg", "settling leg", "reversal")
+IN_PRECEDENCE = ("only leg", "second leg", "settling leg", "reversal", "adjustment")
 NEVER_FOUND = {OutcomeCode.overflows_timeout}
 
 

@@ -135,7 +135,7 @@ def test_a_changed_digest_is_found(directory):
         ({"debit_slot": ACCOUNTS}, "cannot name"),
         ({"credit_slot": 2**32 - 1}, "cannot name"),
         ({"debit_slot": 5, "credit_slot": 5}, "cannot name"),
-        ({"kind": 13}, "no known kind"),
+        ({"kind": 99}, "no known kind"),
         ({"amount_fen": 2**64 - 1}, "more than an account can hold"),
     ],
 )

@@ -48,7 +48,7 @@ cdef class BalanceRenderer(ChangeRenderer):
     cdef render_status render_entry(self, const journal_entry *entry, uint64_t seq, render_place *place) noexcept nogil:
         cdef account_record record
         cdef int code
-        if entry.kind == ENTRY_KIND_CLOCK:
+        if has_no_account(entry):
             return RENDER_DONE
         while True:
             code = self.file.read_slot(self.txn, entry.credit_slot if place.is_credit else entry.debit_slot, &record)
@@ -101,7 +101,7 @@ cdef class EntryRenderer(ChangeRenderer):
     cdef char *put_effect(self, char *at, const journal_entry *entry, int *code) noexcept nogil:
         """Write what the entry does to which accounts. ``code`` is LMDB's where one of them cannot be read."""
         cdef account_record record
-        if entry.kind == ENTRY_KIND_CLOCK:
+        if has_no_account(entry):
             return at
         if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
             return self.put_opening(at, entry, code)

@@ -127,6 +127,8 @@ cdef uint16_t decode_packed_ledger_event(
     """Decode a packed ledger event; ``legs`` has room for MAX_LEGS. Returns as decode_event does."""
     cdef int64_t leg_bytes = value_bytes - <int64_t>sizeof(packed_event)
     cdef uint64_t leg_count
+    if value[1] == EVENT_TYPE_ADJUST:
+        return DECODE_SLOW
     memcpy(event, value, sizeof(packed_event))
     leg_count = event.detail
     if leg_bytes > <int64_t>(MAX_LEGS * sizeof(packed_leg)) or leg_bytes % <int64_t>sizeof(packed_leg) != 0 \

@@ -60,6 +60,10 @@ cdef inline bint has_two_accounts(const journal_entry *entry) noexcept nogil:
     return ENTRY_KIND_TRANSFER <= entry.kind <= ENTRY_KIND_REVERSE or entry.kind == ENTRY_KIND_RELEASE
 
 
+cdef inline bint has_no_account(const journal_entry *entry) noexcept nogil:
+    return entry.kind == ENTRY_KIND_CLOCK or entry.kind == ENTRY_KIND_NOTE
+
+
 cdef inline bint posts_amount(const journal_entry *entry) noexcept nogil:
     """Whether the entry adds its amount to what is posted."""
     return entry.kind in (ENTRY_KIND_TRANSFER, ENTRY_KIND_POST, ENTRY_KIND_REVERSE)
@@ -83,7 +87,7 @@ cdef inline bint entry_fits(const journal_entry *entry, uint32_t account_count) 
         return entry.debit_slot < account_count and entry.credit_slot < account_count
     if entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
         return entry.debit_slot == account_count and entry.reference_seq <= account_count
-    if entry.kind == ENTRY_KIND_CLOCK:
+    if has_no_account(entry):
         return True
     return ENTRY_KIND_FREEZE <= entry.kind <= ENTRY_KIND_CLOSE and entry.debit_slot < account_count
 
@@ -94,5 +98,5 @@ cdef inline void apply_entry_to_accounts(account_record *records, const journal_
         move_amount(&records[entry.debit_slot], &records[entry.credit_slot], entry, seq)
     elif entry.kind == ENTRY_KIND_OPEN_ACCOUNT:
         open_record(records, entry, seq)
-    elif entry.kind != ENTRY_KIND_CLOCK:
+    elif not has_no_account(entry):
         mark_account(&records[entry.debit_slot], entry, seq)

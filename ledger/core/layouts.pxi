@@ -4,6 +4,7 @@ cdef dict _record_layouts():
     cdef packed_event event
     cdef packed_leg leg
     cdef journal_entry entry
+    cdef journal_note note
     cdef outcome_record outcome
     cdef digest_record digest
     cdef frame_header frame
@@ -28,6 +29,7 @@ cdef dict _record_layouts():
         "packed_event": memoryview(<packed_event[:1]>&event),
         "packed_leg": memoryview(<packed_leg[:1]>&leg),
         "journal_entry": memoryview(<journal_entry[:1]>&entry),
+        "journal_note": memoryview(<journal_note[:1]>&note),
         "outcome_record": memoryview(<outcome_record[:1]>&outcome),
         "digest_record": memoryview(<digest_record[:1]>&digest),
         "frame_header": memoryview(<frame_header[:1]>&frame),

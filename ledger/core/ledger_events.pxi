@@ -16,6 +16,8 @@ cdef uint16_t ledger_event(Posting posting, const prepared_event *prepared) noex
         return mark_event(posting, prepared, &prepared.legs[0])
     if event_type == EVENT_TYPE_REVERSE:
         code = reverse_event(posting, prepared, &prepared.legs[0])
+    elif event_type == EVENT_TYPE_ADJUST:
+        code = adjust_event(posting, prepared)
     else:
         for at in range(prepared.leg_count):
             posting.fault_leg = at
@@ -44,6 +46,7 @@ cdef bint is_transient(uint16_t code) noexcept nogil:
     """Whether the reason of a refusal may pass; such a refusal burns the key."""
     return code == OUTCOME_DEBIT_ACCOUNT_NOT_FOUND or code == OUTCOME_CREDIT_ACCOUNT_NOT_FOUND \
         or code == OUTCOME_PENDING_TRANSFER_NOT_FOUND or code == OUTCOME_REVERSAL_NOT_FOUND \
+        or code == OUTCOME_DISPUTED_EVENT_NOT_FOUND \
         or code == OUTCOME_DEBIT_ACCOUNT_ALREADY_CLOSED or code == OUTCOME_CREDIT_ACCOUNT_ALREADY_CLOSED \
         or code == OUTCOME_BALANCE_NOT_ZERO \
         or code == OUTCOME_EXCEEDS_CREDITS or code == OUTCOME_EXCEEDS_DEBITS or code == OUTCOME_CREDIT_LINE_EXCEEDED \
@@ -322,6 +325,8 @@ cdef uint16_t ledger_event_difference(
         code = opening_difference(posting, &prepared.legs[0], first)
     elif event_type == EVENT_TYPE_REVERSE:
         code = reversal_difference(posting, &prepared.legs[0], first)
+    elif event_type == EVENT_TYPE_ADJUST:
+        code = adjustment_difference(posting, prepared, first, seq)
     elif event_type == EVENT_TYPE_TRANSFER or event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID:
         code = transfer_difference(posting, prepared, seq)
     elif event_type != EVENT_TYPE_CLOCK:

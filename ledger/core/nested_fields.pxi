@@ -179,11 +179,11 @@ cdef int _fill_shape(object_shape *shape, object described, list names) except -
 
 
 cdef int _fill_nested() except -1:
-    """Fill NESTED: of all event types but those that decode_text.pxi knows."""
+    """Fill NESTED: of all event types but those that decode_text.pxi knows, and adjustments, which are left to the slow path."""
     cdef int field, kind
     objects = _places()
     names = list(dict.fromkeys(name for places in objects for name in places))
-    numbers = {name: number for name, number in _EVENT_NUMBERS.items() if number > EVENT_TYPE_PAYMENT}
+    numbers = {name: number for name, number in _EVENT_NUMBERS.items() if EVENT_TYPE_PAYMENT < number < EVENT_TYPE_ADJUST}
     _fill_words(names, numbers)
     for kind, places in enumerate(objects):
         for name, (read_as, in_leg, offset, size) in places.items():

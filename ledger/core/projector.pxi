@@ -237,11 +237,11 @@ cdef class Projector:
         return 0
 
     cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
-        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_RELEASE:
+        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_NOTE:
             return PROJECTOR_ENTRY_UNKNOWN
         if not entry_fits(entry, self.count) or (entry.kind == ENTRY_KIND_OPEN_ACCOUNT and self.count == self.capacity):
             return PROJECTOR_SLOT_UNKNOWN
-        if entry.kind != ENTRY_KIND_CLOCK:
+        if not has_no_account(entry):
             self.touch(entry.debit_slot)
         if has_two_accounts(entry):
             self.touch(entry.credit_slot)

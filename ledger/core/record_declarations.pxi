@@ -53,6 +53,27 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint8_t terminal
         uint8_t reserved
 
+    ctypedef struct journal_note:
+        uint8_t serial[16]
+        uint64_t amount_fen
+        uint8_t text[16]
+        int64_t ledger_time_ms
+        int64_t source_offset
+        uint8_t more_text[16]
+        uint32_t debit_slot
+        uint32_t credit_slot
+        uint16_t business_date
+        uint16_t value_date
+        uint16_t channel
+        uint16_t code
+        uint8_t kind
+        uint8_t event_type
+        uint8_t leg
+        uint8_t leg_count
+        uint16_t flags
+        uint8_t terminal
+        uint8_t reserved
+
     ctypedef struct outcome_record:
         uint8_t serial[16]
         int64_t source_offset
@@ -280,6 +301,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         ENTRY_CODE_OPEN_FLOAT
         ENTRY_CODE_COUNT_FLOAT
         ENTRY_CODE_BANK_FLOAT
+        ENTRY_CODE_ADJUST
         EVENT_TYPE_OPEN_ACCOUNT
         EVENT_TYPE_TRANSFER
         EVENT_TYPE_POST
@@ -293,6 +315,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         EVENT_TYPE_OPEN_FLOAT
         EVENT_TYPE_COUNT_FLOAT
         EVENT_TYPE_BANK_FLOAT
+        EVENT_TYPE_ADJUST
         MAX_LEGS
         LEG_PENDING
         LEG_POST_PENDING
@@ -319,6 +342,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         ENTRY_KIND_CLOSE
         ENTRY_KIND_CLOCK
         ENTRY_KIND_RELEASE
+        ENTRY_KIND_NOTE
         NO_SLOT
         FRAME_MAGIC
         SEGMENT_MAGIC
@@ -332,6 +356,7 @@ cdef extern from "ledger/record_layout.h" nogil:
         ENTRIES_PER_LEAF
         ACCOUNTS_PER_BLOCK
         SEGMENT_HEADER_BYTES
+        NOTE_TEXT_BYTES
         KEY_TABLE_HEADER_BYTES
         PAYLOAD_NONE
         PAYLOAD_RECORD

@@ -80,7 +80,7 @@ cdef class JournalVerifier:
 
     cdef read_status check_links(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
         cdef uint64_t last_seq
-        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT or entry.kind == ENTRY_KIND_CLOCK:
+        if entry.kind == ENTRY_KIND_OPEN_ACCOUNT or has_no_account(entry):
             return READ_OK
         last_seq = self.accounts[entry.debit_slot].last_seq
         if entry.debit_previous_seq != last_seq:
@@ -106,8 +106,8 @@ cdef class JournalVerifier:
 
     cdef read_status check_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
         cdef read_status found
-        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_RELEASE:
-            return self.wrong(DAMAGE_ENTRY_KIND, seq, ENTRY_KIND_RELEASE, entry.kind)
+        if not ENTRY_KIND_OPEN_ACCOUNT <= entry.kind <= ENTRY_KIND_NOTE:
+            return self.wrong(DAMAGE_ENTRY_KIND, seq, ENTRY_KIND_NOTE, entry.kind)
         if not entry_fits(entry, <uint32_t>self.account_count):
             return self.wrong(DAMAGE_SLOT, seq, self.account_count, entry.debit_slot)
         if has_two_accounts(entry) and entry.debit_slot == entry.credit_slot:

@@ -13,6 +13,8 @@ from peakledger.commands.options import ChannelProfiles, Config, Json, examples
 from peakledger.config import load
 from peakledger.display import console, show
 
+_TABLES = ("fee", "limits", "adjust")
+
 app = typer.Typer(no_args_is_help=True, help="Show the channels that may publish events, and check profiles of new ones.")
 
 
@@ -93,8 +95,8 @@ def _show_profile(channel: Channel, *, as_json: bool) -> None:
     if as_json:
         show("channel", [profile | {"rules": rules}], as_json=True)
         return
-    plain = {key: value for key, value in profile.items() if key not in ("terminals", "fee", "limits", "publishes")}
-    plain |= {f"{table}.{key}": value for table in ("fee", "limits") for key, value in profile[table].items()}
+    plain = {key: value for key, value in profile.items() if key not in ("terminals", "publishes", *_TABLES)}
+    plain |= {f"{table}.{key}": value for table in _TABLES for key, value in (profile[table] or {}).items()}
     plain["publishes"] = ", ".join(channel.publishes)
     for key, value in plain.items():
         console.print(f"{key:22}  {value}")

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from ledger import event_fields, event_shapes, events, nested_values, packed_legs
+from ledger import event_fields, event_shapes, events, nested_values, notes, packed_legs
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.schema import EXAMPLES
 from tests.decoders import core_agrees_with_plain_python
@@ -12,7 +12,7 @@ from tests.fuzz import runner
 SEEDS = [encode(event) for encode, event in product(ENCODERS, EXAMPLES)]
 NAMES = [*(name for event in EXAMPLES for name in fields_of(event)), *(channel.name for channel in BUILT_IN_CHANNELS)]
 WORDS = [name.encode() for name in dict.fromkeys(NAMES)] + [b"null", b"true", b"\\u0061", b"1970-01-01", b"0" * 32, b"0" * 13]
-FOLLOWED = (events, event_fields, event_shapes, nested_values, packed_legs)
+FOLLOWED = (events, event_fields, event_shapes, nested_values, notes, packed_legs)
 
 if __name__ == "__main__":
     runner.run("decoders", core_agrees_with_plain_python, SEEDS, WORDS, followed=FOLLOWED)

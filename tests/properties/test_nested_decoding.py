@@ -14,9 +14,10 @@ from ledger.outcomes import OutcomeCode
 from ledger.packed_legs import MAX_LEGS
 from ledger.schema import EXAMPLES
 from tests.decoders import DECODE_SLOW, DECODER, core_agrees_with_plain_python
-from tests.event_samples import PAYMENT, funds_events, ledger_events
+from tests.event_samples import PAYMENT, adjustments, funds_events, ledger_events
 
-EVENTS = ledger_events() | funds_events()
+FAST_EVENTS = ledger_events() | funds_events()
+EVENTS = FAST_EVENTS | adjustments()
 NAMES = sorted({name for shape in (*SHAPES.values(), LEG_SHAPE) for name in shape.fields} | {"leg", "Type", "", "x" * 40})
 WORDS = [
     "transfer",
@@ -112,7 +113,7 @@ def test_nearly_right_events(event, space):
     core_agrees_with_plain_python(as_msgpack([value for _, value in event.pairs]))
 
 
-@given(EVENTS)
+@given(FAST_EVENTS)
 def test_right_events_need_no_slow_path(event):
     right = (OutcomeCode.applied, encode_packed(event))
     assert DECODER.decode_fast(encode_msgpack(event)) == right
@@ -121,13 +122,21 @@ def test_right_events_need_no_slow_path(event):
         assert DECODER.decode_fast(value) == right
 
 
-@given(EVENTS, st.randoms(use_true_random=False), SPACES.filter(lambda space: space != "\v"))
+@given(FAST_EVENTS, st.randoms(use_true_random=False), SPACES.filter(lambda space: space != "\v"))
 def test_members_in_any_order_with_space_around_them_need_no_slow_path(event, random, space):
     shuffled = with_members(json.loads(encode_json(event)))
     for each in objects_in(shuffled):
         random.shuffle(each.pairs)
     value = as_json(shuffled, space).encode()
     assert b"\\" in value or DECODER.decode_fast(value) == (OutcomeCode.applied, encode_packed(event))
+
+
+@given(adjustments(), st.data())
+def test_packed_adjustments_with_bytes_replaced_or_cut(event, data):
+    value = bytearray(encode_packed(event))
+    for _ in range(data.draw(st.integers(0, 2))):
+        value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.sampled_from([0, 1, 5, 0x20, 0x7F, 0xFF]))
+    core_agrees_with_plain_python(bytes(value[: data.draw(st.integers(1, len(value)) | st.just(len(value)))]))
 
 
 @given(changed_events(), st.data())
