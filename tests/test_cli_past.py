@@ -140,20 +140,51 @@ def test_a_trial_balance_is_that_of_the_moment_asked_about(peakledger):
     assert "0.07" in ended.out and "Read 8 entries" in ended.out
 
 
-def test_a_channel_of_a_profile_is_known_by_its_name(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def tablet(tmp_path, monkeypatch, capsys):
+    """Runs a command on a ledger of a channel that is not built in: of its two payments one was refused."""
     profile = ("code = 15", 'name = "tablet"', 'chinese_name = "平板"', 'serial_form = "digits"', 'publishes = ["payment"]')
     (tmp_path / "tablet.toml").write_text("\n".join(profile))
-    household = "3301234567890"
-    payment = Payment(channel="tablet", business_date="2026-07-23", serial="1", household=household, amount_fen=5)
-    feed(tmp_path / "data", SHARDS[0], [encode_json(payment)], load_channels(tmp_path))
+    payments = [
+        Payment(channel="tablet", business_date=day, serial="1", household="3301234567890", amount_fen=5)
+        for day in ("2026-07-23", "2020-01-01")
+    ]
+    feed(tmp_path / "data", SHARDS[0], [encode_json(payment) for payment in payments], load_channels(tmp_path))
     monkeypatch.setenv("PEAKLEDGER_CHANNEL_PROFILES", str(tmp_path))
     monkeypatch.setenv("PEAKLEDGER_DATA", str(tmp_path / "data"))
-    for command in (("statement", household, "--channel", "tablet"), ("outcome", "tablet", "2026-07-23", "1")):
-        monkeypatch.setattr(sys, "argv", ["peakledger", *command, "--json"])
-        with pytest.raises(SystemExit):
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
+        with pytest.raises(SystemExit) as raised:
             cli.main()
-        (item,) = json.loads(capsys.readouterr().out)["items"]
-        assert item.get("channel", "tablet") == "tablet"
+        assert not raised.value.code
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("statement", "3301234567890", "--channel", "tablet"),
+        ("outcome", "tablet", "2026-07-23", "1"),
+        ("household", "3301234567890"),
+        ("quarantine", "list"),
+        ("quarantine", "show", "1"),
+        ("outlets", "totals", "--by", "channel"),
+    ],
+)
+def test_a_channel_of_a_profile_is_known_by_its_name(tablet, command):
+    document = json.loads(tablet(*command, "--json"))
+    (item,) = document["items"] or document["credits"]
+    assert item.get("channel", "tablet") == "tablet"
+
+
+def test_a_proven_event_of_a_channel_of_a_profile_is_told_with_its_names(tablet, tmp_path):
+    (tmp_path / "proof.json").write_text(tablet("prove", "tablet", "2026-07-23", "1"))
+    (tmp_path / "digest.json").write_text(tablet("digest", "--json"))
+    told = tablet("check-proof", str(tmp_path / "proof.json"), "--digest", str(tmp_path / "digest.json"))
+    assert "these entries of tablet 2026-07-23 1 stand" in told
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from ledger.bills import Bills, Debit, DebitKind, LateChargeRule, Payment, Posting
-from ledger.channels import Channel, load_channels
+from ledger.channels import Channel
 from ledger.errors import ConfigurationError, NotFound
 from ledger.event_fields import NO_HOUSEHOLD, format_date, format_period, format_serial, parse_household
 from ledger.history import History, shard_histories
 from ledger.households import HouseholdBills, household_bills
 from peakledger import config
 from peakledger.commands.moments import AskedMoment, AsOfSeq, AsOfTime, Explain, Shard, choose_shard, cost_sentence, reading_cost
-from peakledger.commands.options import Config, Data, Json, LateChargePaidFirst, LateChargePermille
+from peakledger.commands.options import Config, Data, Json, LateChargePaidFirst, LateChargePermille, channels_by_code
 from peakledger.display import console, format_yuan, show
 
 Item = dict[str, Any]
@@ -56,7 +56,7 @@ def household(
     asked = AskedMoment.parse(as_of_seq, as_of_time, on)
     name, history = _only_shard(shard_histories(settings.data), number, shard)
     found = household_bills(history, number, rule, moment=asked.of(history))
-    channels = {channel.code: channel for channel in load_channels(settings.channel_profiles)}
+    channels = channels_by_code(settings)
     cost = reading_cost([history])
     if as_json:
         show("household", _debit_items(found.bills, channels), as_json=True, more=_whole(number, name, found, channels) | cost)

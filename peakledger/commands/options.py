@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.account_ids import parse_account
-from ledger.channels import Channel
+from ledger.channels import Channel, load_channels
 from ledger.errors import PeakledgerError, SourceUnavailable
 from peakledger import config
 
@@ -68,6 +68,11 @@ def check_account(account: str) -> str:
 def check_accounts(accounts: list[str]) -> list[str]:
     """``check_account`` of each."""
     return [check_account(account) for account in accounts]
+
+
+def channels_by_code(settings: config.Settings) -> dict[int, Channel]:
+    """Return the channels that the settings know, by the code that entries and outcomes name them by."""
+    return {channel.code: channel for channel in load_channels(settings.channel_profiles)}
 
 
 def find_channel(text: str, channels: Iterable[Channel]) -> Channel:

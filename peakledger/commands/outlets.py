@@ -1,6 +1,6 @@
 """``peakledger outlets``: the registry of outlets, and what was paid at them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -8,20 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS
+from ledger.channels import Channel
 from ledger.errors import NotFound
 from ledger.event_fields import OUTLET_LIMIT, parse_outlet
 from ledger.outlets import Outlet, OutletKind, OutletRegistry, check_registry, read_registry
 from ledger.projections.outlet_totals import GroupBy, OutletSum, outlet_sums
 from peakledger import config
-from peakledger.commands.options import Config, Data, Json, examples
+from peakledger.commands.options import Config, Data, Json, channels_by_code, examples
 from peakledger.commands.payment_circle import circle
 from peakledger.commands.ranges import parse_day, parse_range
 from peakledger.display import console, print_csv, show
 
 app = typer.Typer(no_args_is_help=True, help="Keep the registry of outlets, and add up what was paid at them.")
-
-_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 
 RegistryFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file of outlets, as docs/outlets.md describes it")]
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Number of the outlet, as payments name it")]
@@ -132,15 +130,16 @@ def show_totals(
     settings = config.load({"data": data}, config=config_file)
     first, last = parse_range(business_date, parse_day, (date.min, date.max))
     groups = by or [GroupBy.outlet]
-    items = [_sum_item(found, groups) for found in outlet_sums(settings.data, groups, first=first, last=last)]
+    channels = channels_by_code(settings)
+    items = [_sum_item(found, groups, channels) for found in outlet_sums(settings.data, groups, first=first, last=last)]
     if output is Format.csv:
         print_csv(items)
     else:
         show("outlet_totals", items, as_json=as_json or output is Format.json, empty="Nothing was paid on these days.")
 
 
-def _sum_item(found: OutletSum, groups: Collection[GroupBy]) -> dict[str, Any]:
-    channel = _CHANNELS.get(found.channel or 0)
+def _sum_item(found: OutletSum, groups: Collection[GroupBy], channels: Mapping[int, Channel]) -> dict[str, Any]:
+    channel = channels.get(found.channel or 0)
     keys: dict[GroupBy, Any] = {
         GroupBy.day: found.day,
         GroupBy.county: found.county,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
+from ledger.channels import Channel, load_channels
 from ledger.errors import FileInvalid, NotFound
 from ledger.event_fields import format_serial
 from ledger.event_search import look_up_outcomes, read_outcomes
@@ -18,7 +18,7 @@ from ledger.outcomes import OutcomeCode
 from ledger.proofs import check_proof
 from ledger.proving import digest_at, prove
 from peakledger import config
-from peakledger.commands.options import Config, Data, Json, find_channel
+from peakledger.commands.options import Config, Data, Json, channels_by_code, find_channel
 from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
 
@@ -26,7 +26,6 @@ AtSeq = Annotated[int | None, typer.Option(min=1, help="The last entry that coun
 OfShard = Annotated[str | None, typer.Option(metavar="SHARD", help="Directory of the shard, where there are several")]
 
 _HASH_DIGITS = 64
-_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 
 
 def digest(
@@ -38,7 +37,7 @@ def digest(
     """
     settings = config.load({"data": data}, config=config_file)
     items = []
-    for path in _shards(settings.data, shard):
+    for path in shard_directories(settings.data, shard):
         found = digest_at(path, at_seq)
         items.append(
             {
@@ -71,7 +70,7 @@ def prove_event(
     each of its own: see docs/proofs.md.
     """
     settings = config.load({"data": data}, config=config_file)
-    paths = _shards(settings.data, shard)
+    paths = shard_directories(settings.data, shard)
     if seq is None:
         if channel is None or business_date is None or serial is None:
             raise typer.BadParameter("name the event by CHANNEL DATE SERIAL, or by --seq")
@@ -89,6 +88,7 @@ def check(
     digest: Annotated[
         str, typer.Option(metavar="HEX|FILE", help="The published digest, or a file that `peakledger digest --json` wrote")
     ],
+    config_file: Config = None,
     as_json: Json = False,
 ) -> None:
     """Check a proof against a published digest, and show what it proves. Needs no ledger.
@@ -98,7 +98,7 @@ def check(
     content = _read(proof)
     proven = check_proof(content, _published(digest, content))
     event = proven.event()
-    known = _CHANNELS.get(event["channel"])
+    known = channels_by_code(config.load({}, config=config_file)).get(event["channel"])
     serial = format_serial(bytes.fromhex(event["serial"]), known.serial_form) if known else event["serial"]
     if as_json:
         show("proof", [event | {"last_seq": proven.last_seq, "digest": proven.digest.hex()}], as_json=True)
@@ -110,16 +110,6 @@ def check(
         f" journal that has this digest at seq {proven.last_seq}.",
         markup=False,
     )
-
-
-def _shards(data: str, shard: str | None) -> list[Path]:
-    paths = shard_directories(data)
-    if shard is None:
-        return paths
-    named = [path for path in paths if path.name == shard]
-    if not named:
-        raise NotFound(f"{data} has no shard {shard}", hint=f"It has {', '.join(path.name for path in paths)}")
-    return named
 
 
 def _find(paths: list[Path], channel: Channel, business_date: datetime, serial: str) -> tuple[Path, int]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import getpass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ledger.channels import BUILT_IN_CHANNELS, load_channels
-from ledger.errors import ConfigurationError, NotFound
+from ledger.channels import Channel, load_channels
+from ledger.errors import ConfigurationError
 from ledger.event_fields import format_date, format_serial
 from ledger.journal import read_parameters
 from ledger.layouts import EventType, PayloadKind
@@ -23,6 +24,7 @@ from peakledger.commands.options import (
     Data,
     Json,
     Stream,
+    channels_by_code,
     examples,
     kafka_errors,
 )
@@ -34,8 +36,6 @@ from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")
 
 ORIGINAL_CAME = "the original has come"
-
-_CHANNELS = {channel.code: channel for channel in BUILT_IN_CHANNELS}
 
 Offsets = Annotated[list[int], typer.Argument(metavar="OFFSET...", help="Offsets of the events, as list shows them")]
 Shard = Annotated[str | None, typer.Option("--shard", help="Name of the shard; not needed where there is only one")]
@@ -63,11 +63,12 @@ def list_events(
     """List the events in quarantine, oldest first; unless told otherwise those that wait for a decision."""
     settings = config.load({"data": data}, config=config_file)
     states = () if everything or state is None else (state,)
+    channels = channels_by_code(settings)
     items = []
-    for path in _shards(settings.data, shard):
+    for path in shard_directories(settings.data, shard):
         quarantine = _up_to_date(path)
         found = quarantine.items(reasons=_codes(reason or []), states=states, after_offset=after_offset, limit=limit)
-        items += [_item(path.name, event) for event in found]
+        items += [_item(path.name, event, channels) for event in found]
     show("quarantine", items, as_json=as_json, hide=["seq", "frame"], empty="Nothing is in quarantine.")
 
 
@@ -84,7 +85,12 @@ def show_event(
     settings = config.load({"data": data}, config=config_file)
     path = _only_shard(settings.data, shard)
     event = _up_to_date(path).get(offset)
-    item = _item(path.name, event) | {"meaning": event.code.sentence} | _payload(event) | _decision(event)
+    item = (
+        _item(path.name, event, channels_by_code(settings))
+        | {"meaning": event.code.sentence}
+        | _payload(event)
+        | _decision(event)
+    )
     if as_json:
         show("quarantined_event", [item], as_json=True)
         return
@@ -122,7 +128,7 @@ def replay(
     if offsets and reason == ORIGINAL_CAME:
         raise ConfigurationError("Events that are named are replayed for a reason", hint="Say it: --reason")
     items: list[dict[str, Any]] = []
-    for path in [_only_shard(settings.data, shard)] if offsets else _shards(settings.data, shard):
+    for path in [_only_shard(settings.data, shard)] if offsets else shard_directories(settings.data, shard):
         items += _replay(path, settings, offsets or [], operator, reason)
     show("decisions", items, as_json=as_json, empty="No reversal waits whose original has come.")
 
@@ -188,16 +194,8 @@ def _up_to_date(shard_directory: Path) -> Quarantine:
     return quarantine
 
 
-def _shards(data: str, shard: str | None) -> list[Path]:
-    found = shard_directories(data)
-    named = [path for path in found if shard in {None, path.name}]
-    if not named:
-        raise NotFound(f"There is no shard {shard}", hint=f"Shards are {', '.join(path.name for path in found)}")
-    return named
-
-
 def _only_shard(data: str, shard: str | None) -> Path:
-    found = _shards(data, shard)
+    found = shard_directories(data, shard)
     if len(found) > 1:
         raise ConfigurationError("There are several shards", hint=f"Say --shard {found[0].name}, or another")
     return found[0]
@@ -210,8 +208,8 @@ def _codes(names: list[str]) -> list[OutcomeCode]:
     return [OutcomeCode[name] for name in names]
 
 
-def _item(shard: str, event: Quarantined) -> dict[str, Any]:
-    channel = _CHANNELS.get(event.channel)
+def _item(shard: str, event: Quarantined, channels: Mapping[int, Channel]) -> dict[str, Any]:
+    channel = channels.get(event.channel)
     has_serial = channel is not None and any(event.serial)
     return {
         "shard": shard,
