@@ -10,6 +10,7 @@ cdef uint64_t SEQ_MASK = (<uint64_t>1 << 48) - 1
 cdef uint32_t FIRST_PART_CAPACITY = 32
 cdef uint32_t PAGE_SLOTS = HUGE_PAGE_BYTES // sizeof(key_slot)
 cdef uint8_t MAX_KEY_DEPTH = 32
+cdef uint32_t SLOTS_AHEAD = 32
 
 
 cdef inline uint64_t key_hash(const uint8_t *serial, uint16_t channel, uint64_t hash_seed) noexcept nogil:
@@ -112,6 +113,7 @@ cdef void key_directory_put(key_table *table, key_part *part, uint64_t hash_) no
 cdef void move_keys(const key_part *old, key_part *low, key_part *high, uint64_t hash_seed) noexcept nogil:
     """Put the keys of a part into two, by the bit of the hash behind its depth; the two may be one."""
     cdef const key_slot *slot
+    cdef key_slot *place
     cdef key_part *part
     cdef uint64_t hash_
     cdef uint16_t channel
@@ -122,7 +124,9 @@ cdef void move_keys(const key_part *old, key_part *low, key_part *high, uint64_t
             channel = <uint16_t>(slot.seq_and_channel >> 48 & 0x7FFF)
             hash_ = key_hash(slot.serial, channel, hash_seed)
             part = high if (hash_ << old.depth) >> 63 else low
-            key_probe(part, hash_, slot.serial, channel)[0] = slot[0]
+            place = key_probe(part, hash_, slot.serial, channel)
+            place[0] = slot[0]
+            prefetch(place + SLOTS_AHEAD, 1)  # keys lie in the order of their hashes, in the new parts as in the old one
             part.keys += 1
 
 
