@@ -43,7 +43,8 @@ class GatedSource:
         self.first_offset = 0
         self._source, self._opened_offset = source, opened_offset
         self.seek, self.position, self.end_offset = source.seek, source.position, source.end_offset
-        self.commit, self.close = source.commit, source.close
+        self.reached, self.commit, self.close = source.reached, source.commit, source.close
+        self.waiting = 0
 
     async def read(self) -> list[Block]:
         if not self.start and await self.position() >= self._opened_offset:

@@ -11,6 +11,15 @@ from aiokafka.protocol.metadata import MetadataRequest
 TIMEOUT_MS = 5000
 
 
+def connection_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the settings of one of aiokafka's clients that any other one takes too: where to connect to, and how."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if name == "bootstrap_servers" or name.startswith(("security_", "ssl_", "sasl_"))
+    }
+
+
 async def refusal(bootstrap_servers: str, settings: Mapping[str, Any]) -> str:
     """Connect to each server in turn; return the last one and why it refused, or nothing where one does not refuse.
 

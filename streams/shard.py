@@ -100,7 +100,7 @@ class Shard:
         now, consumed = time.monotonic(), engine.records_consumed if engine else 0
         (before, consumed_before), self._counted = self._counted, (now, consumed)
         rate = max(0, consumed - consumed_before) / (now - before) if consumed_before else 0.0
-        lag = max(0, self._high_watermark - engine.next_offset) if engine else 0
+        lag = self._source.waiting + (max(0, self._high_watermark - engine.next_offset) if engine else 0)
         return ShardStatus(self.topic, self.partition, self.state, engine, lag, rate, self.error)
 
     async def _open(self) -> None:
@@ -128,7 +128,7 @@ class Shard:
         assert engine
         end_offset = await self._source.end_offset() if self._settings.stop_at_end else None
         committed, commit_at = engine.next_offset, time.monotonic() + self._settings.commit_interval_s
-        while end_offset is None or await self._source.position() < end_offset:
+        while end_offset is None or not await self._source.reached(end_offset):
             for block in await self._read(engine):
                 self._high_watermark = block.high_watermark
                 await self._on_thread(feed, engine, block, self._settings.rules)

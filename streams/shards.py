@@ -12,6 +12,8 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from ledger.errors import ConfigurationError
 from streams.consumer import BlockConsumer
 from streams.embedded import EmbeddedStream
+from streams.inlets import priority_topics
+from streams.release import ReleasedSource, ReleaseRules
 from streams.shard import Shard, ShardSettings, ShardStatus
 from streams.sources import EmbeddedSource, KafkaSource, Source
 
@@ -114,15 +116,24 @@ class EmbeddedShards(ShardRunner):
 class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The partitions of a topic that a consumer group assigns to this process, as they come and go."""
 
-    def __init__(self, topic: str, settings: ShardSettings, *, group: str, **consumer_settings: Any) -> None:
-        """``consumer_settings`` are AIOKafkaConsumer's, ``bootstrap_servers`` above all."""
+    def __init__(
+        self, topic: str, settings: ShardSettings, *, group: str, release: ReleaseRules | None = None, **consumer_settings: Any
+    ) -> None:
+        """``release``: how the topic's inlets are released; None: they are not, and need not be there.
+
+        ``consumer_settings`` are AIOKafkaConsumer's, ``bootstrap_servers`` above all.
+        """
         super().__init__(topic, settings)
+        self._release, self._consumer_settings = release, consumer_settings
         self._consumer = BlockConsumer(group_id=group, **{**GROUP_SETTINGS, **consumer_settings})
 
     async def _begin(self) -> None:
         await self._consumer.start()
-        if self.topic not in await self._consumer.topics():
-            raise ConfigurationError(f"Kafka has no topic {self.topic}", hint="Create it: peakledger topics create")
+        found = await self._consumer.topics()
+        for topic in (self.topic, *(priority_topics(self.topic) if self._release else ())):
+            if topic not in found:
+                flag = " --priority" if self._release else ""
+                raise ConfigurationError(f"Kafka has no topic {topic}", hint=f"Create it: peakledger topics create{flag}")
         self._consumer.subscribe([self.topic], listener=self)
 
     async def _end(self) -> None:
@@ -145,4 +156,9 @@ class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]
         """Open an engine for each partition; the group is not kept waiting for it."""
         for _, partition in sorted(assigned):
             if not self._is_stopping:
-                self._start_shard(KafkaSource(self._consumer, self.topic, partition))
+                self._start_shard(self._source(partition))
+
+    def _source(self, partition: int) -> Source:
+        if self._release is None:
+            return KafkaSource(self._consumer, self.topic, partition)
+        return ReleasedSource(self._consumer, self.topic, partition, self._release, self._consumer_settings)

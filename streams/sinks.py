@@ -66,6 +66,16 @@ class BuiltBatch:
         return self._batch
 
 
+async def stop_producer(producer: AIOKafkaProducer, timeout_s: float) -> None:
+    """Stop a producer that has so long to send what it holds."""
+    try:
+        await asyncio.wait_for(producer.stop(), timeout_s)
+    except TimeoutError:
+        # aiokafka waits for ever for a broker that is gone; its sender has to be ended before its connections.
+        await producer._sender.close()
+        await producer.client.close()
+
+
 class KafkaSink:
     """A Kafka topic. ``settings`` are AIOKafkaProducer's; those that idempotence rests on are given.
 
@@ -132,12 +142,7 @@ class KafkaSink:
 
     async def close(self, timeout_s: float) -> None:
         assert self._producer
-        try:
-            await asyncio.wait_for(self._producer.stop(), timeout_s)
-        except TimeoutError:
-            # aiokafka waits for ever for a broker that is gone; its sender has to be ended before its connections.
-            await self._producer._sender.close()
-            await self._producer.client.close()
+        await stop_producer(self._producer, timeout_s)
 
     def _note_end(self, acknowledged: asyncio.Future[Any], partition: int, record_count: int) -> None:
         self._under_way.discard(acknowledged)

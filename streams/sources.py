@@ -25,6 +25,10 @@ class Source(Protocol):
     topic: str
     partition: int
 
+    @property
+    def waiting(self) -> int:
+        """Records that are yet to come into the partition from elsewhere, as far as is known."""
+
     async def seek(self, offset: int) -> None:
         """Set the position."""
 
@@ -36,6 +40,9 @@ class Source(Protocol):
 
     async def end_offset(self) -> int:
         """Return the position after the last record that there is."""
+
+    async def reached(self, end_offset: int) -> bool:
+        """Return whether all is read that was there when ``end_offset`` was asked for."""
 
     async def commit(self, offset: int) -> None:
         """Tell whoever watches the lag how far the ledger is durable. The ledger itself never asks for this."""
@@ -51,6 +58,10 @@ class KafkaSource:
         self.topic, self.partition = topic, partition
         self._consumer, self._of = consumer, TopicPartition(topic, partition)
 
+    @property
+    def waiting(self) -> int:
+        return 0
+
     async def seek(self, offset: int) -> None:
         self._consumer.seek(self._of, offset)
 
@@ -62,6 +73,9 @@ class KafkaSource:
 
     async def end_offset(self) -> int:
         return int((await self._consumer.end_offsets([self._of]))[self._of])
+
+    async def reached(self, end_offset: int) -> bool:
+        return await self.position() >= end_offset
 
     async def commit(self, offset: int) -> None:
         try:
@@ -78,6 +92,8 @@ class KafkaSource:
 
 class EmbeddedSource:
     """A partition of an embedded stream, read on a thread of its own."""
+
+    waiting = 0
 
     def __init__(self, directory: Path, topic: str, partition: int) -> None:
         self.topic, self.partition = topic, partition
@@ -109,6 +125,9 @@ class EmbeddedSource:
     async def end_offset(self) -> int:
         end_offset = self._stream.end_offset
         return await asyncio.get_running_loop().run_in_executor(self._thread, end_offset, self.topic, self.partition)
+
+    async def reached(self, end_offset: int) -> bool:
+        return self._position >= end_offset
 
     async def commit(self, offset: int) -> None:
         """Nobody watches the lag of an embedded stream from outside."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from ledger.errors import PeakledgerError
 from streams.feeding import FeedRules
+from streams.release import ReleaseRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
 
@@ -83,7 +84,13 @@ def has_consumed(records: int, partition: int = 0) -> Callable[[Status], bool]:
     return lambda status: status.get(partition, {}).get("next_offset", -1) >= records
 
 
-async def run(topic: str, data: str, takeover_after_s: float | None = None, **consumer_settings: Any) -> None:
+async def run(
+    topic: str,
+    data: str,
+    takeover_after_s: float | None = None,
+    release: dict[str, int] | None = None,
+    **consumer_settings: Any,
+) -> None:
     # Workloads are dated on a fixed day, whatever the clock says.
     settings = ShardSettings(
         Path(data),
@@ -92,7 +99,8 @@ async def run(topic: str, data: str, takeover_after_s: float | None = None, **co
         commit_interval_s=0.2,
         engine_options={"segment_bytes": 4 << 20},
     )
-    runner = KafkaShards(topic, settings, **consumer_settings)
+    rules = ReleaseRules(**release) if release else None
+    runner = KafkaShards(topic, settings, release=rules, **consumer_settings)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, runner.stop)
     telling = asyncio.ensure_future(tell(runner))
     try:

@@ -1,0 +1,130 @@
+"""The two inlets before a topic of events, and the topic that says how far they are released: names, and reading from Kafka."""
+
+import asyncio
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+from aiokafka import TopicPartition
+
+from ledger._core import walk_batches
+from ledger.errors import CorruptBatch, PositionLost, SourceUnavailable
+from streams.blocks import Block
+from streams.compression import inflate
+from streams.consumer import BlockConsumer
+from streams.merging import Record, Released
+
+_READ_TIMEOUT_S = 0.25
+_FIRST_LOOK_BACK = 2  # the last record and the marker that ends its kafka_txn
+_LOOK_BACK_FACTOR = 8
+
+
+class Inlet(StrEnum):
+    """A topic that channels publish to instead of the topic of events, by the priority of their profile."""
+
+    interactive = "interactive"
+    batch = "batch"
+
+    def topic(self, events_topic: str) -> str:
+        """Return the name of the inlet before a topic of events."""
+        return f"{events_topic}.{self}"
+
+
+def released_topic(events_topic: str) -> str:
+    """Return the name of the topic that says how far the inlets before a topic of events are released."""
+    return f"{events_topic}.released"
+
+
+def priority_topics(events_topic: str) -> tuple[str, ...]:
+    """Return the topics that priority needs beside that of the events, all with as many partitions."""
+    return (*(inlet.topic(events_topic) for inlet in Inlet), released_topic(events_topic))
+
+
+class Inlets(Protocol):
+    """The inlets of one partition, each read from a position on."""
+
+    async def read(self, *inlets: Inlet, timeout_s: float) -> dict[Inlet, tuple[list[Record], int]]:
+        """Return the records that come next in each inlet, waiting a little for the first, and the position behind them."""
+
+    async def end_offset(self, inlet: Inlet) -> int:
+        """Return the position behind the last record that there is now."""
+
+
+class KafkaInlets:
+    """The inlets of one partition in Kafka. ``settings`` are AIOKafkaConsumer's."""
+
+    def __init__(self, events_topic: str, partition: int, **settings: Any) -> None:
+        self._consumer = BlockConsumer(**settings)
+        # On a connection of its own: a broker answers one after the other, and a fetch waits for new records.
+        self._asking = BlockConsumer(**settings)
+        self._of = {inlet: TopicPartition(inlet.topic(events_topic), partition) for inlet in Inlet}
+        self._released = TopicPartition(released_topic(events_topic), partition)
+
+    async def start(self) -> Released:
+        """Connect, and return how far the inlets are released, which is where reading begins."""
+        await self._consumer.start()
+        await self._asking.start()
+        self._consumer.assign([self._released])
+        last = await self._last_value(self._released)
+        self._consumer.assign(list(self._of.values()))
+        released = msgspec.json.decode(last, type=Released) if last else await self._beginning()
+        self._consumer.seek(self._of[Inlet.interactive], released.interactive_next)
+        self._consumer.seek(self._of[Inlet.batch], released.batch_next)
+        return released
+
+    async def read(self, *inlets: Inlet, timeout_s: float) -> dict[Inlet, tuple[list[Record], int]]:
+        """As of Inlets. Raises SourceUnavailable where records are gone, CorruptBatch."""
+        records = await self._read([self._of[inlet] for inlet in inlets], timeout_s)
+        return {
+            inlet: (records.get(self._of[inlet], []), int(await self._consumer.position(self._of[inlet]))) for inlet in inlets
+        }
+
+    async def end_offset(self, inlet: Inlet) -> int:
+        return await self._end_offset(self._of[inlet])
+
+    async def close(self, timeout_s: float) -> None:
+        """Disconnect; a broker that is gone is not waited for longer than that."""
+        for consumer in (self._consumer, self._asking):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await consumer.stop()
+            except TimeoutError:
+                await consumer._client.close()
+
+    async def _beginning(self) -> Released:
+        first = await self._consumer.beginning_offsets(list(self._of.values()))
+        return Released(first[self._of[Inlet.interactive]], first[self._of[Inlet.batch]])
+
+    async def _end_offset(self, partition: TopicPartition) -> int:
+        return int((await self._asking.end_offsets([partition]))[partition])
+
+    async def _last_value(self, partition: TopicPartition) -> bytes | None:
+        """Return the value of a partition's last record that counts, looking back further and further."""
+        first = (await self._consumer.beginning_offsets([partition]))[partition]
+        end = await self._end_offset(partition)
+        back, start, value = _FIRST_LOOK_BACK, end, None
+        while value is None and start > first:
+            start = max(first, end - back)
+            back *= _LOOK_BACK_FACTOR
+            self._consumer.seek(partition, start)
+            while await self._consumer.position(partition) < end:
+                for record in (await self._read([partition], _READ_TIMEOUT_S)).get(partition, ()):
+                    value = record[3]
+        return value
+
+    async def _read(self, partitions: list[TopicPartition], timeout_s: float) -> dict[TopicPartition, list[Record]]:
+        try:
+            fetched = await self._consumer.getmany(*partitions, timeout_ms=int(timeout_s * 1000))
+        except PositionLost as error:
+            # Not PositionLost: to go on with the events of the ledger, as an operator may allow, would not mend an inlet.
+            raise SourceUnavailable(str(error.args[0]), hint="Restore them", **error.numbers) from error
+        return {of: [record for block in blocks for record in _records_of(block)] for of, blocks in fetched.items()}
+
+
+def _records_of(block: Block) -> list[Record]:
+    try:
+        return walk_batches(inflate(block.data), block.first_offset)
+    except CorruptBatch as error:
+        raise CorruptBatch(
+            f"A record batch of {block.topic}/{block.partition} is damaged", hint="Restore it", **error.numbers
+        ) from error

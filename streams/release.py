@@ -1,0 +1,172 @@
+"""Releases what waits in the inlets of a partition into the topic of events, no faster than its engine applies it.
+
+An interactive event so waits behind few batch events, however many there are. ``streams.merging`` has the order; here it is seen
+to that the merge knows what was published before the records that it lets go.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka import TopicPartition
+
+from streams.blocks import Block
+from streams.connections import connection_settings
+from streams.consumer import BlockConsumer
+from streams.inlets import Inlet, Inlets, KafkaInlets
+from streams.kafka_txns import KafkaTxns
+from streams.merging import Merge, Record, Released
+from streams.sources import KafkaSource
+
+RECORDS_AT_ONCE = 10_000
+_IDLE_S = 0.25
+_NO_ROOM_S = 0.01
+_CLOSE_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRules:
+    """``ahead``: batch records that may lie between an engine and the end of its partition. ``window``: records of an inlet that
+    are read ahead and kept in memory; beyond them an interactive record waits its turn by time.
+    """
+
+    ahead: int = 20_000
+    window: int = 500_000
+
+
+class ReleaseWriter(Protocol):
+    """What takes released records, all of them or none, together with how far the inlets are released."""
+
+    async def write(self, records: list[Record], released: Released) -> int:
+        """Return the position behind the records in the topic of events."""
+
+
+class Release:
+    """Moves records from the inlets of one partition to the events, each once."""
+
+    def __init__(self, inlets: Inlets, writer: ReleaseWriter, released: Released, rules: ReleaseRules) -> None:
+        self.released = released
+        self.end_offset = 0
+        self.ends = {Inlet.interactive: released.interactive_next, Inlet.batch: released.batch_next}
+        self._inlets, self._writer, self._rules = inlets, writer, rules
+        self._merge = Merge(released)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not released, of those that the inlets had when they were last asked."""
+        interactive = self.ends[Inlet.interactive] - self.released.interactive_next
+        return max(0, interactive) + max(0, self.ends[Inlet.batch] - self.released.batch_next - len(self.released.lifted))
+
+    async def move(self, room: int) -> int:
+        """Release what may go now, with ``room`` for batch records in their turn. Returns how many records went.
+
+        Whatever was published before a record that goes is known to the merge: a batch record goes in its turn only when the
+        interactive inlet was then read to an end asked for after the record was there, and the other way round.
+        """
+        batch_before = self._merge.batch.read_to
+        is_interactive_whole = await self._read_to_end(Inlet.interactive)
+        is_batch_whole = await self._read_to_end(Inlet.batch)
+        records = self._merge.take(
+            at_most=RECORDS_AT_ONCE,
+            room=max(0, room),
+            batch_before=batch_before if is_interactive_whole else 0,
+            is_batch_whole=is_batch_whole,
+        )
+        if records:
+            self.end_offset = await self._writer.write(records, self._merge.released)
+        self.released = self._merge.released
+        return len(records)
+
+    async def wait(self) -> None:
+        """Return when there may be something to move: soon where records wait for room, else with new records."""
+        if self._merge.interactive_waiting or len(self._merge.batch):
+            await self._read(Inlet.interactive, timeout_s=_NO_ROOM_S)
+        else:
+            await self._read(*Inlet, timeout_s=_IDLE_S)
+
+    async def _read_to_end(self, inlet: Inlet) -> bool:
+        """Read an inlet to what is its end now; False where the window is full before."""
+        self.ends[inlet] = end = await self._inlets.end_offset(inlet)
+        while self._read_to(inlet) < end:
+            if self._count(inlet) >= self._rules.window:
+                return False
+            await self._read(inlet, timeout_s=_IDLE_S)
+        return True
+
+    async def _read(self, *inlets: Inlet, timeout_s: float) -> None:
+        for inlet, (records, read_to) in (await self._inlets.read(*inlets, timeout_s=timeout_s)).items():
+            add = self._merge.add_interactive if inlet is Inlet.interactive else self._merge.batch.add
+            add(records, read_to)
+
+    def _read_to(self, inlet: Inlet) -> int:
+        return self._merge.interactive_read_to if inlet is Inlet.interactive else self._merge.batch.read_to
+
+    def _count(self, inlet: Inlet) -> int:
+        return self._merge.interactive_waiting if inlet is Inlet.interactive else len(self._merge.batch)
+
+
+class ReleasedSource(KafkaSource):
+    """A partition of the events whose inlets are released while it is read."""
+
+    def __init__(
+        self, consumer: BlockConsumer, topic: str, partition: int, rules: ReleaseRules, settings: Mapping[str, Any]
+    ) -> None:
+        """``settings`` are the consumer's, of which those of the connection hold for the release as well."""
+        super().__init__(consumer, topic, partition)
+        connection = connection_settings(settings)
+        self._rules = rules
+        self._inlets = KafkaInlets(topic, partition, **connection)
+        self._writer = KafkaTxns(topic, partition, **connection)
+        self._release: Release | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._applied = 0
+        self._ends_at_start: Mapping[Inlet, int] = {}
+
+    @property
+    def waiting(self) -> int:
+        return self._release.waiting if self._release else 0
+
+    async def seek(self, offset: int) -> None:
+        await super().seek(offset)
+        self._applied = offset
+        if self._running is None:
+            # The writer first: once it has started, no other one can change how far the inlets are released.
+            await self._writer.start()
+            self._release = Release(self._inlets, self._writer, await self._inlets.start(), self._rules)
+            self._running = asyncio.ensure_future(self._run(self._release))
+
+    async def read(self) -> list[Block]:
+        # The shard asks for more when it has applied what it got.
+        self._applied = await self.position()
+        if self._running and self._running.done():
+            self._running.result()
+        return await super().read()
+
+    async def end_offset(self) -> int:
+        self._ends_at_start = {inlet: await self._inlets.end_offset(inlet) for inlet in Inlet}
+        return await super().end_offset()
+
+    async def reached(self, end_offset: int) -> bool:
+        assert self._release
+        released, ends = self._release.released, self._ends_at_start
+        if released.interactive_next < ends[Inlet.interactive] or released.batch_next < ends[Inlet.batch]:
+            return False
+        return await super().reached(max(end_offset, self._release.end_offset))
+
+    async def close(self) -> None:
+        if self._running:
+            self._running.cancel()
+            await asyncio.wait([self._running], timeout=_CLOSE_TIMEOUT_S)
+        await self._writer.close(_CLOSE_TIMEOUT_S)
+        await self._inlets.close(_CLOSE_TIMEOUT_S)
+
+    async def _run(self, release: Release) -> None:
+        while True:
+            if not await release.move(self._rules.ahead - self._lag(release)):
+                await release.wait()
+
+    def _lag(self, release: Release) -> int:
+        """Return how many records lie between the engine and the end of the events, as far as is known."""
+        highwater = self._consumer.highwater(TopicPartition(self.topic, self.partition)) or 0
+        return max(release.end_offset, highwater) - self._applied

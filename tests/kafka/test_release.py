@@ -1,0 +1,149 @@
+"""Interactive events go before batch ones on a real broker: no household's change places, and each is released once."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import pytest
+
+from bench.workload import LEDGER_ZONE
+from ledger.channels import SerialForm
+from ledger.errors import ConfigurationError
+from ledger.event_fields import format_serial
+from ledger.events import Bill, Payment
+from ledger.layouts import JOURNAL_ENTRY, EntryKind
+from streams.inlets import Inlet, priority_topics
+from streams.publisher import Publisher
+from streams.release import ReleaseRules
+from streams.shard import ShardSettings
+from streams.shards import KafkaShards
+from tests.engine_process import EngineProcess, has_consumed
+from tests.ledger_check import frames
+
+BILLS, PAYMENTS = 12_000, 100
+AHEAD = 100
+TODAY = datetime.now(LEDGER_ZONE).date()
+
+
+def household(number: int) -> str:
+    return f"33012345{number:05d}"
+
+
+def bills(first: int, last: int) -> list[Bill]:
+    """One for each household."""
+    return [
+        Bill(
+            channel="billing",
+            business_date=TODAY,
+            serial=str(1 + number),
+            household=household(number),
+            amount_fen=500,
+            period=f"{TODAY:%Y-%m}",
+            due_date=date(2026, 12, 25),
+        )
+        for number in range(first, last)
+    ]
+
+
+def payments(numbers: Iterable[int]) -> list[Payment]:
+    return [
+        Payment(channel="alipay", business_date=TODAY, serial=str(1 + number), household=household(number), amount_fen=500)
+        for number in numbers
+    ]
+
+
+@pytest.fixture
+def topic(kafka_broker, new_topic):
+    events = new_topic()
+    for name in priority_topics(events):
+        kafka_broker.create_topic(name)
+    return events
+
+
+def publish(broker, topic: str, inlet: Inlet, events: Iterable[Bill | Payment]) -> None:
+    async def run() -> None:
+        async with Publisher(inlet.topic(topic), bootstrap_servers=broker.bootstrap_servers) as publisher:
+            await publisher.publish_many(events)
+
+    asyncio.run(run())
+
+
+def engine(broker, topic: str, data, group: str) -> EngineProcess:
+    rules = {"ahead": AHEAD, "window": BILLS}
+    return EngineProcess(topic=topic, data=data, group=group, bootstrap_servers=broker.bootstrap_servers, release=rules)
+
+
+def applied(shard) -> list[tuple[str, int]]:
+    """The channel and the number of each bill and payment, by seq."""
+    entries = [JOURNAL_ENTRY.unpack(bytes(entry)) for frame in frames(shard) for entry in _cut(frame.entries)]
+    names = {100: "bill", 13: "payment"}
+    transfers = [entry for entry in entries if entry["kind"] == EntryKind.transfer]
+    return [(names[entry["channel"]], int(format_serial(entry["serial"], SerialForm.digits)) - 1) for entry in transfers]
+
+
+def _cut(entries: bytes) -> Iterable[bytes]:
+    return (entries[start : start + JOURNAL_ENTRY.size] for start in range(0, len(entries), JOURNAL_ENTRY.size))
+
+
+def check_each_once_and_in_order(shard, events: int) -> list[tuple[str, int]]:
+    """Check that every event was applied, none of them came twice, and bills come before the payments of their households."""
+    *_, last = frames(shard)
+    assert (last.records_consumed, last.events_existing, last.events_refused) == (events, 0, 0)
+    order = applied(shard)
+    assert len(order) == len(set(order)) == events
+    place = {event: seq for seq, event in enumerate(order)}
+    for kind, number in order:
+        assert kind == "bill" or place["bill", number] < place["payment", number]
+    return order
+
+
+def test_payments_that_arrive_while_bills_wait_are_applied_before_most_of_them(kafka_broker, topic, tmp_path):
+    publish(kafka_broker, topic, Inlet.batch, bills(0, BILLS))
+    process = engine(kafka_broker, topic, tmp_path, group=topic)
+    process.wait_until(has_consumed(1))
+    process.send(signal.SIGSTOP)
+    payers = range(BILLS - PAYMENTS, BILLS)  # whose bills are the last of those that wait
+    publish(kafka_broker, topic, Inlet.interactive, payments(payers))
+    process.send(signal.SIGCONT)
+    process.wait_until(lambda status: has_consumed(BILLS + PAYMENTS)(status) and status[0]["lag"] == 0)
+    assert process.end(signal.SIGTERM) == 0, process.errors
+    order = check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS + PAYMENTS)
+    last_payment = max(seq for seq, (kind, _) in enumerate(order) if kind == "payment")
+    assert last_payment < len(order) // 2
+    # Before the payments were read, what was under way went on; of what went with them only their own bills lay further back.
+    overtaken = [number for kind, number in order[last_payment:] if kind == "bill"]
+    assert set(range(order[last_payment + 1][1], BILLS - PAYMENTS)) == set(overtaken)
+
+
+def test_a_release_that_is_killed_again_and_again_releases_each_record_once(kafka_broker, topic, tmp_path):
+    publish(kafka_broker, topic, Inlet.batch, bills(0, BILLS))
+    kills = range(4)
+    for kill in kills:
+        # A group of its own for each, so that Kafka does not wait for the one that was killed.
+        process = engine(kafka_broker, topic, tmp_path, group=f"{topic}-{kill}")
+        process.wait_until(has_consumed(500 * (kill + 1)))
+        publish(kafka_broker, topic, Inlet.interactive, payments(range(kill, BILLS, BILLS // PAYMENTS)))
+        process.end(signal.SIGKILL)
+    publish(kafka_broker, topic, Inlet.batch, bills(BILLS, BILLS + 100))
+    run_to_the_end(kafka_broker, topic, tmp_path)
+    check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS + 100 + len(kills) * PAYMENTS)
+
+
+def run_to_the_end(broker, topic: str, data) -> None:
+    async def run() -> None:
+        settings = ShardSettings(data, stop_at_end=True, takeover_after_s=20, engine_options={"segment_bytes": 4 << 20})
+        servers = broker.bootstrap_servers
+        await KafkaShards(topic, settings, group=topic, bootstrap_servers=servers, release=ReleaseRules()).run()
+
+    asyncio.run(run())
+
+
+def test_inlets_that_are_missing_or_not_alike_are_named(kafka_broker, new_topic, tmp_path):
+    topic = new_topic(partitions=2)
+    with pytest.raises(ConfigurationError, match=rf"no topic {topic}.interactive.*topics create --priority"):
+        run_to_the_end(kafka_broker, topic, tmp_path)
+    for name in priority_topics(topic):
+        kafka_broker.create_topic(name)
+    with pytest.raises(ConfigurationError, match=r"interactive has not as many partitions .*found 1, wanted 2"):
+        run_to_the_end(kafka_broker, topic, tmp_path)
