@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from peakledger import cli
+from tests.commands import Ended
 
 if TYPE_CHECKING:
     from tests.kafka.broker import Broker
@@ -48,3 +52,17 @@ def foreign_directory(tmp_path, monkeypatch):
         (tmp_path / name / "__init__.py").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs ``peakledger`` in this process: ``command(*arguments)`` returns how it ended."""
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        captured = capsys.readouterr()
+        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -1,13 +1,11 @@
 """The command line: what commands print, what they end with, and what they say when something is wrong."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import typer.main
@@ -16,6 +14,7 @@ from typer.testing import CliRunner
 from ledger.events import Payment, encode_json
 from peakledger import cli
 from tests.balances import change_account, change_meta
+from tests.commands import in_a_process
 from tests.event_samples import HOUSEHOLD, JUNE_BILL
 
 DAY = "2026-07-23"
@@ -23,23 +22,6 @@ PAYMENT = Payment(channel="alipay", business_date=DAY, serial="20260723000012345
 OTHER_AMOUNT = Payment(channel="alipay", business_date=DAY, serial=PAYMENT.serial, household=HOUSEHOLD, amount_fen=1)
 CLOSED = Payment(channel="atm", business_date="2020-01-01", serial="7", household=HOUSEHOLD, amount_fen=1)
 EVENTS = b"\n".join(encode_json(event) for event in (JUNE_BILL, PAYMENT, PAYMENT, OTHER_AMOUNT, CLOSED)) + b"\n"
-
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def items(self):
-        """The items of the one JSON document."""
-        return json.loads(self.out)["items"]
-
-
-def in_a_process(*arguments: str, cwd: Path, **environ: str) -> Ended:
-    command = [sys.executable, "-m", "peakledger", *arguments]
-    done = subprocess.run(command, cwd=cwd, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60)
-    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +38,10 @@ def season(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def peakledger(season, monkeypatch, capsys):
+def peakledger(season, monkeypatch, command):
     """Runs a command in the season's directory, in this process."""
     monkeypatch.chdir(season)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
-
-    return run
+    return command
 
 
 def test_a_balance_is_debits_less_credits(peakledger):

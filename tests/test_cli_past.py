@@ -1,36 +1,18 @@
 """The commands that ask about the past: statements in pages, balances and trial balances of a moment, and wrong questions."""
 
-import json
-import sys
-from typing import NamedTuple
-
 import pytest
 
 from ledger._core import build_batch
 from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
 from ledger.engine import Engine
 from ledger.events import Payment, encode_json
-from peakledger import cli
 from tests import ledger_events as make
+from tests.commands import Ended
 from tests.ledger_events import NOON_MS, TODAY, Named, leg
 
 SHARDS = ("payments.events-0", "payments.events-1")
 A, B = "ledger:065", "ledger:066"
 TRANSFERS = 12
-
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self):
-        return json.loads(self.out)
-
-    @property
-    def items(self):
-        return self.document["items"]
 
 
 def feed(directory, shard: str, events: list[bytes], channels: tuple[Channel, ...] = BUILT_IN_CHANNELS) -> None:
@@ -54,17 +36,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def peakledger(data, monkeypatch, capsys):
+def peakledger(data, monkeypatch, command):
     monkeypatch.chdir(data.parent)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments, "--data", str(data)])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
-
-    return run
+    return lambda *arguments: command(*arguments, "--data", str(data))
 
 
 @pytest.mark.parametrize("order", [(), ("--oldest-first",)])
@@ -141,7 +115,7 @@ def test_a_trial_balance_is_that_of_the_moment_asked_about(peakledger):
 
 
 @pytest.fixture
-def tablet(tmp_path, monkeypatch, capsys):
+def tablet(tmp_path, monkeypatch, command):
     """Runs a command on a ledger of a channel that is not built in: of its two payments one was refused."""
     profile = ("code = 15", 'name = "tablet"', 'chinese_name = "平板"', 'serial_form = "digits"', 'publishes = ["payment"]')
     (tmp_path / "tablet.toml").write_text("\n".join(profile))
@@ -153,18 +127,16 @@ def tablet(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PEAKLEDGER_CHANNEL_PROFILES", str(tmp_path))
     monkeypatch.setenv("PEAKLEDGER_DATA", str(tmp_path / "data"))
 
-    def run(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        assert not raised.value.code
-        return capsys.readouterr().out
+    def run(*arguments: str) -> Ended:
+        ended = command(*arguments)
+        assert ended.status == 0
+        return ended
 
     return run
 
 
 @pytest.mark.parametrize(
-    "command",
+    "arguments",
     [
         ("statement", "3301234567890", "--channel", "tablet"),
         ("outcome", "tablet", "2026-07-23", "1"),
@@ -174,16 +146,16 @@ def tablet(tmp_path, monkeypatch, capsys):
         ("outlets", "totals", "--by", "channel"),
     ],
 )
-def test_a_channel_of_a_profile_is_known_by_its_name(tablet, command):
-    document = json.loads(tablet(*command, "--json"))
+def test_a_channel_of_a_profile_is_known_by_its_name(tablet, arguments):
+    document = tablet(*arguments, "--json").document
     (item,) = document["items"] or document["credits"]
     assert item.get("channel", "tablet") == "tablet"
 
 
 def test_a_proven_event_of_a_channel_of_a_profile_is_told_with_its_names(tablet, tmp_path):
-    (tmp_path / "proof.json").write_text(tablet("prove", "tablet", "2026-07-23", "1"))
-    (tmp_path / "digest.json").write_text(tablet("digest", "--json"))
-    told = tablet("check-proof", str(tmp_path / "proof.json"), "--digest", str(tmp_path / "digest.json"))
+    (tmp_path / "proof.json").write_text(tablet("prove", "tablet", "2026-07-23", "1").out)
+    (tmp_path / "digest.json").write_text(tablet("digest", "--json").out)
+    told = tablet("check-proof", str(tmp_path / "proof.json"), "--digest", str(tmp_path / "digest.json")).out
     assert "these entries of tablet 2026-07-23 1 stand" in told
 
 

@@ -1,20 +1,19 @@
 """``peakledger household``, and the page about it: its session prints what it says, wrong questions get an answer."""
 
 import json
-import sys
 
 import pytest
 
-from peakledger import cli
-from tests.test_cli_past import Ended, feed
+from tests.commands import Ended
+from tests.sessions import BLOCK, ROOT, compared, run_session, steps
+from tests.test_cli_past import feed
 from tests.test_households import EVENTS, HOUSEHOLD, encode_packed
-from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
 
 PAGE = (ROOT / "docs" / "households.md").read_text()
 
 
 @pytest.fixture
-def peakledger(tmp_path, monkeypatch, capsys):
+def peakledger(tmp_path, monkeypatch, command):
     """Runs the command on a ledger with the first events of the tests beside; ``shards`` have it first."""
 
     def run(*arguments: str, shards: tuple[str, ...] = ("payments.events-0",)) -> Ended:
@@ -22,19 +21,14 @@ def peakledger(tmp_path, monkeypatch, capsys):
         for shard in shards:
             if not (tmp_path / "data" / shard).exists():
                 feed(tmp_path / "data", shard, [encode_packed(event) for event in EVENTS[:4]])
-        monkeypatch.setattr(sys, "argv", ["peakledger", "household", *arguments, "--data", "data"])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+        return command("household", *arguments, "--data", "data")
 
     return run
 
 
 def test_the_session_prints_what_the_page_says(tmp_path):
     (block,) = BLOCK.findall(PAGE)
-    found = run_session(block, tmp_path)
-    assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]
+    assert compared(run_session(block, tmp_path)) == compared(steps(block))
 
 
 def test_the_document_has_bills_credits_and_sums(peakledger):

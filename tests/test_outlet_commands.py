@@ -1,30 +1,21 @@
 """``peakledger outlets``: what the commands answer with, and what they end with."""
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from peakledger import cli
-from tests.test_cli import Ended, in_a_process
+from tests.commands import in_a_process
 from tests.test_outlets import HEADER, ROW
 
 
 @pytest.fixture
-def peakledger(tmp_path, monkeypatch, capsys):
+def peakledger(tmp_path, monkeypatch, command):
     """Runs ``peakledger outlets`` in an empty directory that has a registry file, in this process."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "outlets.csv").write_text(f"{HEADER}\n{ROW}\n2{ROW.replace('newsstand', 'bank')}\n")
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["peakledger", "outlets", *arguments])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
-
-    return run
+    return partial(command, "outlets")
 
 
 def test_loading_again_tells_what_changed(peakledger, tmp_path):

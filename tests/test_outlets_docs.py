@@ -3,7 +3,7 @@
 import re
 
 from ledger.outlets import OutletKind, check_registry
-from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
+from tests.sessions import BLOCK, ROOT, compared, run_session, steps
 
 PAGE = (ROOT / "docs" / "outlets.md").read_text()
 EXAMPLE = ROOT / "docs" / "example-outlets.csv"
@@ -11,8 +11,7 @@ EXAMPLE = ROOT / "docs" / "example-outlets.csv"
 
 def test_the_sessions_print_what_the_page_says(tmp_path):
     block = "".join(BLOCK.findall(PAGE))
-    found = run_session(block, tmp_path)
-    assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]
+    assert compared(run_session(block, tmp_path)) == compared(steps(block))
 
 
 def test_the_page_lists_every_kind():

@@ -1,6 +1,5 @@
 """The page on proofs: its commands are run and print what it says, and its verifier accepts what is right and nothing else."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_readme import BLOCK, plain, steps
+from tests.sessions import BLOCK, environment, plain, steps
 
 PAGE = (Path(__file__).parent.parent / "docs" / "proofs.md").read_text()
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
@@ -16,12 +15,7 @@ HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 def run(command: str, directory: Path) -> str:
     """Run a command line as a shell does, with this program."""
-    environ = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PEAKLEDGER_STREAM": "season",
-        "PEAKLEDGER_CLOSE_AFTER_DAYS": "36500",
-        "PEAKLEDGER_FUTURE_DAYS": "366",
-    }
+    environ = environment() | {"PEAKLEDGER_STREAM": "season"}
     done = subprocess.run(command, shell=True, cwd=directory, env=environ, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 

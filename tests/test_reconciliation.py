@@ -1,8 +1,8 @@
 """Reconciliation: lines of a channel against bookings, its file, and the command."""
 
 import csv
-import sys
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from ledger.channels import SerialForm
 from ledger.errors import FileInvalid
 from ledger.reconciliation import Booking, ChannelLine, Verdict, add_up, reconcile
-from peakledger import cli
 from peakledger.channel_file import read_channel_file
-from tests.test_cli import Ended, in_a_process
+from tests.commands import in_a_process
 
 DAY = date(2026, 7, 23)
 HEADER = "serial,household,amount_fen,business_date"
@@ -113,23 +112,15 @@ def test_a_file_without_a_trailer_is_refused(tmp_path):
 
 
 @pytest.fixture
-def peakledger(tmp_path, monkeypatch, capsys):
+def peakledger(tmp_path, monkeypatch, command):
     """Runs ``peakledger reconcile`` on a ledger of the documentation's example, in this process."""
     for key, value in {"STREAM": "stream", "CLOSE_AFTER_DAYS": "36500", "FUTURE_DAYS": "366"}.items():
         monkeypatch.setenv(f"PEAKLEDGER_{key}", value)
     payments = Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl"
-    for command in (["topics", "create"], ["publish", str(payments)], ["run", "--stop-at-end"]):
-        assert in_a_process(*command, cwd=tmp_path).status == 0
+    for arguments in (["topics", "create"], ["publish", str(payments)], ["run", "--stop-at-end"]):
+        assert in_a_process(*arguments, cwd=tmp_path).status == 0
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["peakledger", "reconcile", *arguments])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
-
-    return run
+    return partial(command, "reconcile")
 
 
 def test_both_sides_agree_on_what_was_not_taken_back(peakledger, tmp_path):

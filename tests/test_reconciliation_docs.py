@@ -4,15 +4,14 @@ import re
 
 from ledger.reconciliation import Verdict
 from peakledger.channel_file import COLUMNS
-from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
+from tests.sessions import BLOCK, ROOT, compared, run_session, steps
 
 PAGE = (ROOT / "docs" / "reconciliation.md").read_text()
 
 
 def test_the_session_prints_and_writes_what_the_page_says(tmp_path):
     (block,) = BLOCK.findall(PAGE)
-    found = run_session(block, tmp_path, check=False)
-    assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]
+    assert compared(run_session(block, tmp_path, check=False)) == compared(steps(block))
     assert f"```\n{(tmp_path / 'differences.csv').read_text()}```" in PAGE
 
 

@@ -14,10 +14,10 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine, State
 from ledger.replays import Replays, retry_serial
 from tests import ledger_events as make
+from tests.commands import in_a_process
 from tests.ledger_events import NOON_MS, Named, leg
 from tests.random_ledger import PARAMETERS
 from tests.shadow import ShadowedEngine
-from tests.test_cli import in_a_process
 
 OPENINGS = [make.open_account("open a", "A"), make.open_account("open b", "B")]
 

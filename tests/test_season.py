@@ -25,7 +25,7 @@ from peakledger.season.publishing import publish_season
 from peakledger.season.report import Told, ToldLine, make_report, read_told
 from streams.embedded import EmbeddedStream
 from streams.publisher import EmbeddedPublisher
-from tests.test_cli import in_a_process
+from tests.commands import in_a_process
 
 SEASON = Season(days=31, seed=7, troubles=Troubles(late=0.3, wrong=0.05, reversals=0.1, retries=0.1, silent=0.1))
 ARRIVALS = list(events_of(SEASON))

@@ -1,6 +1,6 @@
 """The page about the season: its session prints what it says."""
 
-from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
+from tests.sessions import BLOCK, ROOT, plain, run_session, steps
 
 PAGE = (ROOT / "docs" / "season.md").read_text()
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.test_cli import in_a_process
+from tests.commands import in_a_process
 from tests.withheld import SETTINGS, Station, make_ledger, run_line, run_rows, write_rows, write_run
 
 LINES = [run_line(1, 100), run_line(2, 250), run_line(3, 400)]

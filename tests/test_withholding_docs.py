@@ -3,7 +3,7 @@
 import re
 
 from peakledger.withholding.files import RUN_COLUMNS, Instructions, RunFile
-from tests.test_readme import BLOCK, ROOT, plain, run_session, steps
+from tests.sessions import BLOCK, ROOT, plain, run_session, steps
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "withholding.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 
 from peakledger import cli
 from peakledger.withholding.files import RUN_COLUMNS, RunLine
-from tests.test_cli import Ended, in_a_process
+from tests.commands import Ended, in_a_process
 
 RUN = "20260723001"
 DAY = "2026-07-23"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ledger._core import partition_of
 from ledger.events import encode_json
-from tests.test_cli import in_a_process
+from tests.commands import in_a_process
 from tests.test_replays import PAYMENT, REVERSAL
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.test_cli import in_a_process
+from tests.commands import in_a_process
 
 
 def test_a_season_through_a_real_topic_is_what_was_told(kafka_broker, new_topic, tmp_path):

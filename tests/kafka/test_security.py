@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechani
 
 from ledger.events import encode_json
 from peakledger.config import SASL_PASSWORD
+from tests.commands import in_a_process
 from tests.kafka.broker import HOST, Broker
 from tests.kafka.jars import JAVA
-from tests.test_cli import in_a_process
 from tests.test_replays import PAYMENT
 
 USER, PASSWORD = "ledger", "open sesame"
