@@ -43,6 +43,7 @@ EventTypeName = Literal[
 FundsModel = Literal["deferred", "two_phase", "stored_value", "prefunded", "float"]
 SettlementCycle = Literal["T+1", "prepaid", "daily_deposit", "cash_collection", "batch", "none"]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+LedgerAccount = Annotated[str, Meta(pattern=r"^ledger:[0-9]{1,33}$")]
 AmountFen = Annotated[int, Meta(ge=0, le=GREATEST_FEN)]
 TimeoutS = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Days = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -144,7 +145,8 @@ class PostingRule(msgspec.Struct, frozen=True, kw_only=True):
 class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One channel. ``publishes`` names the types of events that it may publish; with ``scope`` own they name its own events only.
 
-    ``reversal_days`` is how many business dates after the original a reversal may come, 0 for the same date only.
+    ``cut_off`` is when a business date ends for the channel, in the ledger's local time; then it is settled with the bank's
+    ``settlement_account``. ``reversal_days`` is how many business dates after the original a reversal may come, 0 for none.
     """
 
     code: Annotated[int, Meta(ge=1, le=255)]
@@ -158,6 +160,9 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     top_up: str = ""
     instruction_timeout_s: TimeoutS = 0
     settlement: SettlementCycle = "T+1"
+    cut_off: Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = "24:00"
+    settlement_account: LedgerAccount = "ledger:1002"
+    fee_account: LedgerAccount = "ledger:6603"
     reversal_days: Days = 0
     alarm_level_fen: AmountFen = 0
     priority: Literal["interactive", "batch"] = "interactive"
@@ -169,6 +174,17 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def issues_bills(self) -> bool:
         return "bill" in self.publishes
+
+    @property
+    def cut_off_minutes(self) -> int:
+        """When a business date ends, in minutes after its midnight."""
+        hours, minutes = self.cut_off.split(":")
+        return int(hours) * 60 + int(minutes)
+
+    @property
+    def pays_by_clearing(self) -> bool:
+        """Whether the clearing account pays for some kind of terminal, so that the channel has a file to settle by."""
+        return "payment" in self.publishes and any(rule.payer is None for rule in self.rules)
 
     @cached_property
     def rules(self) -> tuple[PostingRule, ...]:
@@ -196,6 +212,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             yield "limits.least_fen", "must not be above greatest_fen"
         if self.fee.least_fen > self.fee.greatest_fen:
             yield "fee.least_fen", "must not be above greatest_fen"
+        if self.fee_account == self.settlement_account:
+            yield "fee_account", "must not be the settlement_account"
         names = [terminal.name for terminal in self.terminals]
         for at, name in enumerate(names):
             if name in names[:at]:

@@ -92,5 +92,9 @@ class SourceMismatch(PeakledgerError):
     """This ledger was made from another topic or partition. Numbers: ``expected``, ``found``."""
 
 
+class NotSettled(PeakledgerError):
+    """A business date that cannot be settled or closed, or not yet. Numbers: ``balance_fen``, ``pending_fen``."""
+
+
 class PublishFailed(PeakledgerError):
     """A topic did not take what was published. Numbers: ``partition``, ``records``; or ``batches``, ``timeout_s``."""

@@ -3,18 +3,11 @@
 What the channel tells comes line by line and may be long; what is booked is held in memory, some 600 bytes a payment.
 """
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
-
-from ledger.account_ids import clearing_account
-from ledger.history import History
-from ledger.layouts import EntryCode, EntryKind
-
-_ENTRY = struct.Struct("<16sQ32xQ8xII6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, slots, code, kind
 
 
 class Verdict(StrEnum):
@@ -124,24 +117,3 @@ def add_up(findings: Iterable[Finding]) -> tuple[dict[Verdict, tuple[int, int, i
         if found.verdict is not Verdict.matched:
             differences.append(found)
     return sums, differences
-
-
-def read_bookings(histories: Iterable[History], channel: int, business_date: date) -> Bookings:
-    """Return the payments of a channel and business date in all shards, by serial: what its clearing account was debited for.
-
-    Reads that account's entries and no others. Raises ``JournalDamaged``.
-    """
-    account = clearing_account(channel, business_date)
-    found: dict[bytes, Booking] = {}
-    for history in histories:
-        reversed_fen: dict[int, int] = {}
-        for entries in history.entries(account):
-            fields = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
-            households = history.balances.accounts_in([row[5] for row in fields])
-            for (seq, serial, amount_fen, reference_seq, _, _, code, kind), household in zip(fields, households, strict=True):
-                if code == EntryCode.payment and kind == EntryKind.reverse:
-                    reversed_fen[reference_seq] = reversed_fen.get(reference_seq, 0) + amount_fen
-                elif code == EntryCode.payment and kind in (EntryKind.transfer, EntryKind.post):
-                    number = (household or "").rpartition(":")[2]
-                    found[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq)
-    return found

@@ -23,6 +23,7 @@ from peakledger.commands import (
     schema,
     season,
     season_report,
+    settle,
     statement,
     status,
     topics,
@@ -90,6 +91,17 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "reconcile": (
         reconcile.reconcile_file,
         ("peakledger reconcile alipay 2026-07-23 alipay-20260723.csv --differences differences.csv",),
+    ),
+    "settle": (
+        settle.settle,
+        (
+            "peakledger settle alipay 2026-07-23 alipay-20260723.csv --differences differences.csv --close",
+            "peakledger settle agency_outlet 2026-07-23 --dry-run",
+        ),
+    ),
+    "settlements": (
+        settle.settlements,
+        ("peakledger settlements", "peakledger settlements alipay --dates 2026-07-01.."),
     ),
     "verify": (verify.verify, ("peakledger verify", "peakledger verify --data peakledger-data --json")),
     "rebuild": (verify.rebuild, ("peakledger rebuild --data peakledger-data",)),

@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     proof_invalid = 9
     differs = 10
     refused_file = 11
+    not_settled = 12
 
     @property
     def sentence(self) -> str:
@@ -40,6 +41,7 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
     ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report",
     ExitCode.refused_file: "a file of withholding is refused as a whole; nothing of it was published",
+    ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
@@ -55,6 +57,7 @@ _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.KeyTableDamaged: ExitCode.damage,
     errors.ProjectionDamaged: ExitCode.damage,
     errors.ProofInvalid: ExitCode.proof_invalid,
+    errors.NotSettled: ExitCode.not_settled,
     errors.SourceUnavailable: ExitCode.unavailable,
     errors.PublishFailed: ExitCode.unavailable,
     errors.EventInvalid: ExitCode.refused_lines,

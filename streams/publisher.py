@@ -82,6 +82,11 @@ class SinkPublisher:
                 self._lingering.cancel()
             await self._sink.close(self._timeout_s if error is None else 0)
 
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has; known within the context."""
+        return len(self._queues)
+
     async def publish(self, event: Event, timestamp_ms: int | None = None, key: bytes | None = None) -> None:
         """Take one event; its time is now where none is given. Raises EventInvalid (packed only), PublishFailed.
 

@@ -15,6 +15,7 @@ from ledger.projections import generations
 
 _LOOK_FOR_GENERATION_S = 0.02
 _WAIT_STEP_S = 0.0005
+_ACCOUNT_CLOSED = 0x0004  # of account_record.flags
 _RECORD = struct.Struct("<QQQQQQQHHI")  # account_record
 
 
@@ -37,6 +38,15 @@ class Balance(msgspec.Struct, frozen=True):
     def balance_fen(self) -> int:
         """Posted debits less posted credits. Of a household: what it owes, negative where it paid ahead."""
         return self.debits_posted - self.credits_posted
+
+    @property
+    def pending_fen(self) -> int:
+        """Pending debits and credits together: zero where nothing waits for an answer."""
+        return self.debits_pending + self.credits_pending
+
+    @property
+    def is_closed(self) -> bool:
+        return self.flags & _ACCOUNT_CLOSED != 0
 
 
 class Watermark(msgspec.Struct, frozen=True):

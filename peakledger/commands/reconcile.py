@@ -1,7 +1,7 @@
 """``peakledger reconcile``: a channel's own file of a business date, held against the journal."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from ledger.channels import Channel, load_channels
+from ledger.clearing import read_bookings
 from ledger.event_fields import format_serial
 from ledger.history import shard_histories
-from ledger.reconciliation import Finding, Verdict, add_up, read_bookings, reconcile
+from ledger.reconciliation import Finding, Verdict, add_up, reconcile
 from peakledger import config
 from peakledger.channel_file import read_channel_file
 from peakledger.commands.options import ChannelProfiles, Config, Data, Json, find_channel
@@ -58,19 +59,24 @@ def reconcile_file(
     lines = read_channel_file(file, source.serial_form)
     sums, found = add_up(reconcile(lines, day, bookings, days_around=days_around))
     if differences:
-        _write(differences, source, found)
-    show("reconciliation", [_item(verdict, *sums[verdict]) for verdict in sums], as_json=as_json)
+        write_differences(differences, source, found)
+    show("reconciliation", verdict_items(sums), as_json=as_json)
     if found:
         raise typer.Exit(ExitCode.differs)
     if not as_json:
         console.print("Both sides agree.")
 
 
-def _item(verdict: Verdict, payments: int, there_fen: int, here_fen: int) -> dict[str, Any]:
-    return {"verdict": verdict.value, "payments": payments, "amount_there_fen": there_fen, "amount_here_fen": here_fen}
+def verdict_items(sums: Mapping[Verdict, tuple[int, int, int]]) -> list[dict[str, Any]]:
+    """Return what is shown of each verdict."""
+    return [
+        {"verdict": verdict.value, "payments": payments, "amount_there_fen": there_fen, "amount_here_fen": here_fen}
+        for verdict, (payments, there_fen, here_fen) in sums.items()
+    ]
 
 
-def _write(path: Path, channel: Channel, differences: Iterable[Finding]) -> None:
+def write_differences(path: Path, channel: Channel, differences: Iterable[Finding]) -> None:
+    """Write each difference as a line of a CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_COLUMNS)

@@ -1,8 +1,9 @@
-"""The shard directories of a data directory."""
+"""The shard directories of a data directory, and whether engines run on them."""
 
 from pathlib import Path
 
 from ledger.errors import LedgerNotFound, NotFound
+from ledger.ownership import read_owner
 
 
 def shard_directories(data: str, shard: str | None = None) -> list[Path]:
@@ -14,3 +15,16 @@ def shard_directories(data: str, shard: str | None = None) -> list[Path]:
     if not named:
         raise NotFound(f"{data} has no shard {shard}", hint=f"It has {', '.join(path.name for path in found)}")
     return named
+
+
+def is_running(directory: Path) -> bool:
+    """Return whether the writer of the current epoch holds its lock. It is not tried, for that could be in a writer's way."""
+    owner = read_owner(directory)
+    if owner is None:
+        return False
+    try:
+        inode = (directory / f"lock.{owner.epoch}").stat().st_ino
+        locks = Path("/proc/locks").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return any(" FLOCK " in line and f":{inode} " in line for line in locks)

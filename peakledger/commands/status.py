@@ -5,11 +5,11 @@ from typing import Any
 
 from ledger.errors import LedgerNotFound
 from ledger.journal import FrameHeader, find_end, read_parameters
-from ledger.ownership import Owner, read_owner
+from ledger.ownership import read_owner
 from ledger.projections.balances import BalanceReader, Watermark
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
-from peakledger.commands.shards import shard_directories
+from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import show
 from streams import changes, outcomes
 from streams.journal_publisher import read_position
@@ -37,7 +37,7 @@ def _item(directory: Path) -> dict[str, Any]:
     return {
         "shard": directory.name,
         "source": read_parameters(directory).source,
-        "running": owner is not None and _is_running(directory, owner),
+        "running": is_running(directory),
         "pid": owner.pid if owner else 0,
         "host": owner.host if owner else "",
         "epoch": owner.epoch if owner else 0,
@@ -61,13 +61,3 @@ def _watermark(directory: Path) -> Watermark | None:
         return BalanceReader(directory).watermark
     except LedgerNotFound:
         return None
-
-
-def _is_running(directory: Path, owner: Owner) -> bool:
-    """Return whether the writer of the current epoch holds its lock. It is not tried, for that could be in a writer's way."""
-    try:
-        inode = (directory / f"lock.{owner.epoch}").stat().st_ino
-        locks = Path("/proc/locks").read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    return any(" FLOCK " in line and f":{inode} " in line for line in locks)

@@ -1,0 +1,117 @@
+"""What a shard has on a channel's clearing account of a business date: payments, cash, what settlements moved, and what is left.
+
+The entries of an account are a linked list in the journal: only they are read, however large the ledger is.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
+from typing import NamedTuple
+
+from ledger.account_ids import clearing_account, suspense_account
+from ledger.history import History
+from ledger.layouts import EntryCode, EntryKind
+from ledger.reconciliation import Booking, Bookings
+
+SETTLEMENT_CODE = 100  # of the legs of settlements, and so of what reverses them
+_CASH = frozenset({EntryCode.top_up, EntryCode.open_float, EntryCode.bank_float})
+_POSTED = frozenset({EntryKind.transfer, EntryKind.post, EntryKind.reverse})
+_ENDS_HOLD = frozenset({EntryKind.post, EntryKind.void, EntryKind.expire})
+_ENTRY = struct.Struct("<16sQ32xQ8xII6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, slots, code, kind
+
+
+class Movement(NamedTuple):
+    """An entry between two accounts, by their slots."""
+
+    seq: int
+    serial: bytes
+    amount_fen: int
+    reference_seq: int
+    debit_slot: int
+    credit_slot: int
+    code: int
+    kind: int
+
+    def signed_fen(self, slot: int | None) -> int:
+        """Return what the entry debits the account in a slot, negative where it credits it."""
+        return self.amount_fen if self.debit_slot == slot else -self.amount_fen
+
+
+@dataclass(slots=True)
+class Clearing:
+    """What a shard has of a channel and business date.
+
+    ``bookings`` are the payments that the clearing account paid, by serial. ``cash_fen`` is what top-ups and floats debited it,
+    less what they credited. ``settled`` is what settlements debited each account, negative where they credited it, and
+    ``settlements`` the serials of their events. ``open_holds`` wait for an answer. ``others`` moved the account for
+    no such reason.
+    """
+
+    bookings: dict[bytes, Booking] = field(default_factory=dict)
+    cash_fen: int = 0
+    settled: dict[str, int] = field(default_factory=dict)
+    settlements: set[bytes] = field(default_factory=set)
+    open_holds: list[Movement] = field(default_factory=list)
+    others: list[tuple[Movement, int]] = field(default_factory=list)
+
+
+def read_clearing(history: History, channel: int, business_date: date) -> Clearing:
+    """Read the entries of a channel's clearing and suspense accounts of a business date. Raises ``JournalDamaged``."""
+    account = clearing_account(channel, business_date)
+    slot = history.balances.slot_of(account)
+    found = Clearing()
+    reversed_fen: dict[int, int] = {}
+    ended_holds: set[int] = set()
+    settled: dict[int, Movement] = {}
+    for entries in history.entries(account):
+        movements = [Movement(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
+        households = history.balances.accounts_in([movement.credit_slot for movement in movements])
+        for movement, household in zip(movements, households, strict=True):
+            seq, serial, amount_fen, reference_seq, _, _, code, kind = movement
+            if kind in _ENDS_HOLD:
+                ended_holds.add(reference_seq)
+            if code == EntryCode.payment and kind in _POSTED:
+                if kind == EntryKind.reverse:
+                    reversed_fen[reference_seq] = reversed_fen.get(reference_seq, 0) + amount_fen
+                else:
+                    number = (household or "").rpartition(":")[2]
+                    found.bookings[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq)
+            elif kind == EntryKind.pending and seq not in ended_holds:
+                found.open_holds.append(movement)
+            elif kind in _POSTED and code == SETTLEMENT_CODE:
+                settled[seq] = movement
+            elif kind in _POSTED and code in _CASH:
+                found.cash_fen += movement.signed_fen(slot)
+            elif kind in _POSTED:
+                found.others.append((movement, movement.signed_fen(slot)))
+    _add_settlements(found, history, settled, suspense_account(channel, business_date))
+    return found
+
+
+def _add_settlements(found: Clearing, history: History, settled: dict[int, Movement], suspense: int) -> None:
+    """Add up what settlements moved: their legs are entries of the clearing account, of the suspense account, or of both."""
+    for seq, entry in chain.from_iterable(history.entries(suspense)):
+        movement = Movement(seq, *_ENTRY.unpack(entry))
+        if movement.code == SETTLEMENT_CODE and movement.kind in _POSTED:
+            settled[seq] = movement
+    slots = [slot for movement in settled.values() for slot in (movement.debit_slot, movement.credit_slot)]
+    names = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
+    for movement in settled.values():
+        if movement.kind == EntryKind.transfer:
+            found.settlements.add(movement.serial)
+        for slot, amount_fen in ((movement.debit_slot, movement.amount_fen), (movement.credit_slot, -movement.amount_fen)):
+            name = names[slot] or ""
+            found.settled[name] = found.settled.get(name, 0) + amount_fen
+
+
+def read_bookings(histories: Iterable[History], channel: int, business_date: date) -> Bookings:
+    """Return the payments of a channel and business date in all shards, by serial: what its clearing account was debited for.
+
+    Raises ``JournalDamaged``.
+    """
+    found: dict[bytes, Booking] = {}
+    for history in histories:
+        found |= read_clearing(history, channel, business_date).bookings
+    return found

@@ -1,0 +1,237 @@
+"""Settlement: what is due of a channel's business date, and the commands on a ledger of the documentation's example."""
+
+import json
+import sys
+from datetime import date, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from ledger.account_ids import clearing_account, format_account, suspense_account
+from ledger.channels import BUILT_IN_CHANNELS, Fee
+from ledger.clearing import Clearing
+from ledger.parameters import LedgerParameters
+from ledger.reconciliation import Booking, ChannelLine, reconcile
+from ledger.settlement import (
+    Share,
+    amounts_due,
+    closing_event,
+    cut_off_ms,
+    legs_due,
+    next_settlement,
+    settlement_event,
+    share_out,
+)
+from peakledger import cli
+from tests.test_cli import Ended
+
+DAY = date(2026, 7, 23)
+POS = replace(next(channel for channel in BUILT_IN_CHANNELS if channel.name == "unionpay_pos"), fee=Fee(basis_points=38))
+CLEARING = format_account(clearing_account(POS.code, DAY))
+SUSPENSE = format_account(suspense_account(POS.code, DAY))
+SERIALS = [bytes([number]) * 16 for number in range(1, 6)]
+AMOUNTS = st.sampled_from([1, 100, 250, 99_999])
+HOUSEHOLD = "3301234567890"
+BOOKINGS = st.dictionaries(st.sampled_from(SERIALS), AMOUNTS | st.just(0)).map(
+    lambda amounts: {serial: Booking(HOUSEHOLD, amount_fen, 1) for serial, amount_fen in amounts.items()}
+)
+LINES = st.lists(
+    st.builds(
+        ChannelLine,
+        st.sampled_from(SERIALS),
+        st.just(HOUSEHOLD),
+        AMOUNTS,
+        st.sampled_from([DAY, DAY + timedelta(1)]),
+        st.just(2),
+    ),
+    max_size=7,
+)
+
+
+@given(
+    st.builds(
+        Fee,
+        basis_points=st.integers(0, 10_000),
+        fixed_fen=st.integers(0, 500),
+        rounding=st.sampled_from(["half_up", "up", "down"]),
+    ),
+    st.integers(1, 2**63 - 1),
+)
+def test_a_fee_is_the_exact_share_rounded_as_the_profile_says(fee, amount_fen):
+    exact = Fraction(amount_fen * fee.basis_points, 10_000) + fee.fixed_fen
+    over = fee.of(amount_fen) - exact
+    if fee.of(amount_fen) != fee.greatest_fen:
+        assert {"half_up": -Fraction(1, 2) < over <= Fraction(1, 2), "up": 0 <= over < 1, "down": -1 < over <= 0}[fee.rounding]
+
+
+def shared(lines, bookings) -> Share:
+    """Return what the file says of payments that are all in one shard."""
+    shares = {"shard": Share()}
+    found = reconcile(lines, DAY, lambda day: bookings if day == DAY else {})
+    for _ in share_out(found, DAY, POS.fee, shares, lambda _: "shard"):
+        pass
+    return shares["shard"]
+
+
+def settle(clearing: Clearing, share: Share) -> None:
+    """Book what is due, as the ledger would."""
+    legs = legs_due(amounts_due(POS, DAY, clearing, share))
+    for leg in legs:
+        assert leg.amount_fen > 0 and leg.debit != leg.credit
+        clearing.settled[leg.debit] = clearing.settled.get(leg.debit, 0) + leg.amount_fen
+        clearing.settled[leg.credit] = clearing.settled.get(leg.credit, 0) - leg.amount_fen
+    clearing.settlements |= {b"%d" % len(clearing.settlements)} if legs else set()
+
+
+@given(lines=LINES, bookings=BOOKINGS, later=BOOKINGS, cash_fen=st.sampled_from([0, 0, 700, -700]))
+def test_the_clearing_account_comes_to_zero_however_often_and_whenever_a_date_is_settled(lines, bookings, later, cash_fen):
+    clearing = Clearing(bookings=dict(bookings), cash_fen=cash_fen)
+    for _ in range(2):
+        share = shared(lines, clearing.bookings)
+        settle(clearing, share)
+        booked_fen = sum(booking.amount_fen for booking in clearing.bookings.values())
+        told_fen = sum(line.amount_fen for line in lines)
+        assert booked_fen + cash_fen + clearing.settled.get(CLEARING, 0) == 0
+        assert clearing.settled.get(SUSPENSE, 0) == booked_fen - told_fen
+        fee_fen = sum(POS.fee.of(line.amount_fen) for line in lines)
+        assert clearing.settled.get(POS.fee_account, 0) == fee_fen
+        assert clearing.settled.get(POS.settlement_account, 0) == told_fen + cash_fen - fee_fen
+        assert not legs_due(amounts_due(POS, DAY, clearing, share))
+        clearing.bookings |= later  # payments that came behind the settlement
+
+
+def test_long_and_short_show_in_the_suspense_account_each_for_itself():
+    bookings = {SERIALS[0]: Booking(HOUSEHOLD, 500, 1), SERIALS[1]: Booking(HOUSEHOLD, 70, 2)}
+    lines = [ChannelLine(SERIALS[0], HOUSEHOLD, 400, DAY, 2), ChannelLine(SERIALS[2], HOUSEHOLD, 30, DAY, 3)]
+    legs = legs_due(amounts_due(POS, DAY, Clearing(bookings=bookings), shared(lines, bookings)))
+    assert [tuple(leg) for leg in legs] == [
+        (SUSPENSE, CLEARING, 170),
+        (POS.fee_account, CLEARING, 2),
+        (POS.settlement_account, CLEARING, 398),
+        (POS.settlement_account, SUSPENSE, 30),
+    ]
+
+
+def test_the_events_of_a_settlement_have_serials_of_their_own_and_always_the_same():
+    legs = legs_due(amounts_due(POS, DAY, Clearing(cash_fen=5), Share()))
+    assert settlement_event(POS, DAY, 12, 3, legs) == settlement_event(POS, DAY, 12, 3, legs)
+    assert settlement_event(POS, DAY, 12, 3, legs).serial == "S007-00012-003"
+    known = [b"S007-00012-003\0\0", b"S007-00012-011\0\0", b"S007-00011-020\0\0", b"by-hand\0\0\0\0\0\0\0\0\0"]
+    assert next_settlement(POS, 12, known) == 12
+    assert [closing_event(POS, DAY, seq, attempt).serial for seq, attempt in ((None, 0), (255, 0), (255, 2))] == [
+        "C007-0",
+        "C007-ff",
+        "C007-ff-2",
+    ]
+
+
+def test_the_cut_off_is_in_the_ledgers_own_time():
+    parameters = LedgerParameters(utc_offset_minutes=480)
+    assert cut_off_ms(POS, DAY, parameters) == 1_784_822_400_000  # midnight in Beijing
+    assert cut_off_ms(replace(POS, cut_off="17:30"), DAY, parameters) == 1_784_822_400_000 - 6.5 * 3_600_000
+
+
+# --- The commands -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process, in an empty directory."""
+    for key, value in {"STREAM": "stream", "CLOSE_AFTER_DAYS": "36500", "FUTURE_DAYS": "366", "KEY_MEMORY_MB": "0"}.items():
+        monkeypatch.setenv(f"PEAKLEDGER_{key}", value)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
+        with pytest.raises(SystemExit) as raised:
+            cli.main()
+        captured = capsys.readouterr()
+        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def peakledger(command):
+    """The same, on a ledger of the documentation's example."""
+    example = Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl"
+    for arguments in (["topics", "create"], ["publish", str(example)], ["run", "--stop-at-end"]):
+        assert command(*arguments).status == 0
+    return command
+
+
+ROWS = ["20260723000001,3301234567890,20815,2026-07-23", "20260723000009,3301234567890,5,2026-07-23", "total,2,20820,"]
+
+
+def channel_file(*rows: str) -> str:
+    Path("channel.csv").write_text("\n".join(["serial,household,amount_fen,business_date", *rows]) + "\n")
+    return "channel.csv"
+
+
+def test_a_date_is_settled_behind_its_cut_off_once_closed_and_stays_closed(peakledger):
+    to_come = (date.today() + timedelta(7)).isoformat()
+    ended = peakledger("settle", "alipay", to_come, channel_file("total,0,0,"), "--move-clock")
+    assert ended.status == 12 and f"{to_come} of alipay ends at" in ended.err
+    settling = ("settle", "unionpay_pos", "2026-07-23", channel_file(*ROWS))
+    planned = peakledger(*settling, "--dry-run", "--json").items
+    assert [(leg["debit"], leg["amount_fen"]) for leg in planned] == [
+        (SUSPENSE, 15_200),
+        ("ledger:6603", 79),
+        ("ledger:1002", 20_736),
+        ("ledger:1002", 5),
+    ]
+    for _ in range(2):  # the second publishes the very same events
+        ended = peakledger(*settling, "--close")
+        assert ended.status == 12 and "no engine runs on payments.events-0" in ended.err
+    assert peakledger("run", "--stop-at-end", "--json").items[0]["events_existing"] == 4
+    settled = peakledger(*settling, "--json")
+    assert settled.status == 0
+    (shard,) = settled.items
+    assert (shard["balance_fen"], shard["bank_fen"], shard["fee_fen"], shard["suspense_fen"]) == (0, 20_741, 79, 15_195)
+    assert peakledger(*settling, "--close").status == 12
+    payment = {"type": "payment", "channel": "unionpay_pos", "business_date": "2026-07-23", "serial": "99"}
+    Path("late.jsonl").write_text(json.dumps(payment | {"household": HOUSEHOLD, "amount_fen": 1}) + "\n")
+    assert peakledger("publish", "late.jsonl").status == 0
+    assert peakledger("run", "--stop-at-end", "--json").items[0]["events_refused"] == 1
+    assert [item["code"] for item in peakledger("quarantine", "list", "--json").items] == ["business_date_closed"]
+    ended = peakledger(*settling)
+    assert ended.status == 12 and "is closed for unionpay_pos" in ended.err
+    states = {item["channel"]: item["state"] for item in peakledger("settlements", "--dates", "2026-07-01..", "--json").items}
+    assert states == {"unionpay_pos": "closed", "citizen_card": "open"}
+
+
+def test_what_comes_behind_a_settlement_is_settled_too_and_other_movements_remain(peakledger):
+    path = channel_file("20260724000001,3301234567920,7755,2026-07-24", "total,1,7755,")
+    settling = ("settle", "citizen_card", "2026-07-24", path)
+    assert peakledger(*settling).status == 12
+    key = {"business_date": "2026-07-24", "serial": "7"}
+    payment = {"type": "payment", "channel": "citizen_card", "household": "3301234567920", "amount_fen": 45}
+    leg = {"debit": "clearing:00620260724", "credit": "household:3301234567920", "amount_fen": 3, "code": 9}
+    events = [payment, {"type": "transfer", "channel": "ledger", "legs": [leg]}]
+    Path("later.jsonl").write_text("".join(json.dumps(event | key) + "\n" for event in events))
+    assert peakledger("publish", "later.jsonl").status == 0
+    assert peakledger("run", "--stop-at-end").status == 0
+    assert peakledger(*settling).status == 12  # books the payment that came behind the first settlement
+    assert peakledger("run", "--stop-at-end").status == 0
+    ended = peakledger(*settling, "--close", "--json")
+    assert (ended.status, ended.items[0]["balance_fen"], ended.items[0]["suspense_fen"]) == (12, 3, 45)
+    assert not ended.items[0]["closed"]
+    told = peakledger(*settling)
+    assert "What no settlement moves" in told.out and "household:3301234567920" in told.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["citizen_card", "2026-07-24"], "settled by its file"),
+        (["business_hall", "2026-07-24", "channel.csv"], "no file to settle by"),
+        (["billing", "2026-07-24"], "takes no payments"),
+    ],
+)
+def test_what_a_channel_is_settled_by_is_asked_for(command, arguments, told):
+    ended = command("settle", *arguments)
+    assert ended.status == 2 and told in " ".join(ended.err.replace("│", " ").split())
