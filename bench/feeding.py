@@ -38,6 +38,11 @@ def blocks(
         yield PreparedBlock(b"".join(batches), next_offset)
 
 
+def next_blocks(engine: Engine, workload: Workload, first_event: int = 0, end_event: int | None = None) -> list[PreparedBlock]:
+    """Return a part of the workload in blocks that follow what the engine has consumed."""
+    return list(blocks(workload, first_event, end_event, first_offset=engine.next_offset))
+
+
 def opening_of(workload: Workload) -> Workload:
     """Return one payment of each household of ``workload``, in packed form."""
     return replace(

@@ -1,12 +1,12 @@
 """The balance projector: what it writes, what it trusts, whom it obeys."""
 
-import lmdb
 import pytest
 
 from ledger._core import BalanceView, Projector
 from ledger.errors import Fenced, FormatVersionMismatch, JournalDamaged, ProjectionDamaged
 from ledger.layouts import ACCOUNT_RECORD, ACCOUNTS_PER_BLOCK, BALANCE_META
 from ledger.projections import generations
+from tests.balances import change_meta
 from tests.entries import LEDGER_ID, account, openings, transfer
 
 
@@ -113,16 +113,6 @@ def test_a_projector_that_is_not_open_says_so(tmp_path):
     assert projector.status()["used_bytes"] > 0
 
 
-def edit_meta(directory, **changes):
-    """Change the stored meta through another process' eyes: py-lmdb, with nothing else open."""
-    path = generations.newest(directory / "balances")
-    with lmdb.open(str(path), max_dbs=4, map_size=1 << 24) as env:
-        meta = env.open_db(b"meta")
-        with env.begin(write=True) as txn:
-            fields = BALANCE_META.unpack(txn.get(b"state", db=meta))
-            txn.put(b"state", BALANCE_META.pack(**(fields | changes)), db=meta)
-
-
 def made_and_closed(directory, *, clean):
     projector = make(directory)
     projector.apply_entries(1, openings(100))
@@ -135,7 +125,7 @@ def test_balances_of_an_earlier_run_of_the_system_are_trusted_only_if_they_were_
     made_and_closed(tmp_path / "clean", clean=True)
     made_and_closed(tmp_path / "unclean", clean=False)
     for name in ("clean", "unclean"):
-        edit_meta(tmp_path / name, boot_id=b"an earlier run")
+        change_meta(tmp_path / name, boot_id=b"an earlier run")
     assert make(tmp_path / "clean").account_count == 100
     with pytest.raises(ProjectionDamaged, match="system stopped"):
         make(tmp_path / "unclean")
@@ -150,9 +140,9 @@ def test_a_clean_mark_is_gone_once_the_balances_are_opened(tmp_path):
 
 def test_balances_of_another_version_or_ledger_are_refused(tmp_path):
     made_and_closed(tmp_path, clean=True)
-    edit_meta(tmp_path, ledger_id=b"another")
+    change_meta(tmp_path, ledger_id=b"another")
     with pytest.raises(ProjectionDamaged, match="another ledger"):
         make(tmp_path)
-    edit_meta(tmp_path, format_version=3)
+    change_meta(tmp_path, format_version=3)
     with pytest.raises(FormatVersionMismatch, match="expected 2, found 3"):
         make(tmp_path)

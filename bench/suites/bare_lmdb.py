@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.bare_lmdb import BareLmdb, Items, blocks_of, records_of
-from bench.feeding import apply_timed, blocks, opening_of, prefilled_engine
+from bench.feeding import apply_timed, next_blocks, opening_of, prefilled_engine
 from bench.results import Results, new_results
 from bench.workload import Workload
 
@@ -37,7 +37,7 @@ def run(directory: Path, *, events: int, households: int, repetitions: int, seed
             slots = random.Random(seed + turn).sample(range(households), len(records))
             records_s = timed(bare.put_records, records)
             blocks_s = timed(bare.put_blocks, blocks_of(slots))
-            prepared = list(blocks(workload, first, first + events, first_offset=engine.next_offset))
+            prepared = next_blocks(engine, workload, first, first + events)
             start = time.perf_counter()
             apply_timed(engine, prepared)
             engine.wait_projected()

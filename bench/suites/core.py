@@ -6,7 +6,7 @@ last one is on the disk. The limit program does as many events over as many hous
 
 from pathlib import Path
 
-from bench.feeding import apply_timed, blocks, prefilled_engine
+from bench.feeding import apply_timed, next_blocks, prefilled_engine
 from bench.limit import run_limit
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -20,7 +20,7 @@ def run(directory: Path, *, events: int, households: int, repetitions: int, seed
         for repetition in range(repetitions + 1):
             limit = run_limit(events, households, directory, seed + repetition)
             first = events * repetition
-            prepared = list(blocks(workload, first, first + events, first_offset=engine.next_offset))
+            prepared = next_blocks(engine, workload, first, first + events)
             seconds = apply_timed(engine, prepared)
             engine.wait_projected()
             if repetition:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from bench.feeding import apply_events, apply_timed, blocks, prefilled_engine
+from bench.feeding import apply_events, apply_timed, next_blocks, prefilled_engine
 from bench.results import Results, new_results
 from bench.workload import LEDGER_ZONE, LedgerLoad, Workload
 from ledger.engine import Engine
@@ -48,7 +48,7 @@ def run(directory: Path, *, holds: int, households: int, repetitions: int, seed:
 
 def apply_all(engine: Engine, workload: Workload) -> float:
     """Apply a workload; return how many seconds went by until all was durable."""
-    prepared = list(blocks(workload, first_offset=engine.next_offset))
+    prepared = next_blocks(engine, workload)
     seconds = apply_timed(engine, prepared)
     engine.wait_projected()
     return seconds

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.feeding import BATCHES_PER_BLOCK, apply_timed, blocks, prefilled_engine
+from bench.feeding import BATCHES_PER_BLOCK, apply_timed, next_blocks, prefilled_engine
 from bench.percentiles import percentile
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -33,7 +33,7 @@ def run(directory: Path, *, events: int, households: int, days: float, seed: int
     with prefilled_engine(directory, workload) as engine:
         for first in range(0, part * PARTS, part):
             probed = first + part - probes
-            prepared = list(blocks(workload, first, probed, first_offset=engine.next_offset))
+            prepared = next_blocks(engine, workload, first, probed)
             results.add("events_per_s", "events/s", (part - probes) / apply_timed(engine, prepared), along="events")
             engine.wait_projected()
             durable_ms, readable_ms = probe(engine, workload, probed, probed + probes)
@@ -50,7 +50,7 @@ def probe(engine: Engine, workload: Workload, first_event: int, end_event: int) 
     """Apply events in small blocks, one after the other; return the milliseconds until durable, and of some until readable."""
     small = replace(workload, records_per_batch=PROBE_EVENTS // BATCHES_PER_BLOCK)
     durable_ms, readable_ms = [], []
-    for number, block in enumerate(list(blocks(small, first_event, end_event, first_offset=engine.next_offset))):
+    for number, block in enumerate(next_blocks(engine, small, first_event, end_event)):
         start = time.perf_counter()
         engine.apply(block.data, block.next_offset)
         engine.wait_durable()

@@ -7,7 +7,7 @@ timestamps lie in the same hours.
 from dataclasses import replace
 from pathlib import Path
 
-from bench.feeding import apply_timed, blocks, prefilled_engine
+from bench.feeding import apply_timed, next_blocks, prefilled_engine
 from bench.results import Results, new_results
 from bench.workload import LedgerLoad, Workload
 
@@ -38,7 +38,7 @@ def run(
         for turn in range(repetitions + 1):
             for name, workload in (("mixed", mixed), ("plain", plain)):
                 first = events * turn
-                prepared = list(blocks(workload, first, first + events, first_offset=engine.next_offset))
+                prepared = next_blocks(engine, workload, first, first + events)
                 before = engine.status()
                 seconds = apply_timed(engine, prepared)
                 engine.wait_projected()

@@ -7,7 +7,7 @@ clients take turns. Several clients at once let it flush their commits together.
 import time
 from pathlib import Path
 
-from bench.feeding import apply_timed, blocks, opening_of, prefilled_engine
+from bench.feeding import apply_timed, next_blocks, opening_of, prefilled_engine
 from bench.postgresql import booking_scripts, opening_script, postgresql
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -35,7 +35,7 @@ def run(
             start = time.perf_counter()
             server.run_side_by_side(scripts)
             postgresql_s = time.perf_counter() - start
-            prepared = list(blocks(workload, first, first + events, first_offset=engine.next_offset))
+            prepared = next_blocks(engine, workload, first, first + events)
             engine_s = apply_timed(engine, prepared)
             engine.wait_projected()
             if turn:

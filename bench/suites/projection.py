@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from bench.feeding import blocks, feed_at_rate, prefilled_engine
+from bench.feeding import feed_at_rate, next_blocks, prefilled_engine
 from bench.percentiles import delays_s, percentile
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -64,7 +64,7 @@ def run(directory: Path, *, households: int, rates: list[float], seconds: float,
                 households=households,
                 records_per_batch=4096 if rate == CATCH_UP else max(1, int(rate / BLOCKS_PER_S / 4)),
             )
-            prepared = list(blocks(paced, first_event, first_event + events, first_offset=engine.next_offset))
+            prepared = next_blocks(engine, paced, first_event, first_event + events)
             with WatermarkWatch(engine) as watch:
                 applied = list(feed_at_rate(engine, prepared, rate))
                 engine.wait_projected()

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from bench import children
 from bench.balance_reads import Reads, start_reads
 from bench.bare_lmdb import BareLmdb, records_of
-from bench.feeding import blocks, feed_at_rate, opening_of, prefilled_engine
+from bench.feeding import feed_at_rate, next_blocks, opening_of, prefilled_engine
 from bench.results import Results, new_results
 from bench.workload import Workload
 
@@ -31,7 +31,7 @@ def run(directory: Path, *, households: int, rate: float, seconds: float, repeti
     with prefilled_engine(directory, workload) as engine, bare_accounts(directory, opening_of(workload)) as bare:
         for turn in range(repetitions * 2):
             where, cpu = (("own_core", other_core), ("under_load", engine_core))[turn % 2]
-            prepared = list(blocks(workload, events * turn, events * (turn + 1), first_offset=engine.next_offset))
+            prepared = next_blocks(engine, workload, events * turn, events * (turn + 1))
             with all_threads_on(engine_core):
                 reads = start_reads(engine.directory, bare, households, seconds, cpu)
                 applied = list(feed_at_rate(engine, prepared, rate))

@@ -3,26 +3,22 @@
 import os
 import shutil
 
-import lmdb
 import pytest
 
 from bench.workload import Workload
 from ledger.engine import Engine
 from ledger.errors import ProjectionDamaged
-from ledger.layouts import BALANCE_META
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
+from tests.balances import change_meta
 
 WORKLOAD = Workload(seed=3, events=2000, households=150, duplicates=0.05, refused=0.02)
 
 
 def power_cut(balances):
     """Make the newest generation look as if the system had stopped while it was open."""
-    with lmdb.open(str(generations.newest(balances)), max_dbs=4, map_size=1 << 24) as env, env.begin(write=True) as txn:
-        meta = env.open_db(b"meta", txn=txn, create=False)
-        fields = BALANCE_META.unpack(txn.get(b"state", db=meta))
-        txn.put(b"state", BALANCE_META.pack(**fields | {"boot_id": b"an earlier run", "clean": 0}), db=meta)
+    change_meta(balances.parent, boot_id=b"an earlier run", clean=0)
 
 
 def cut_short(balances):

@@ -15,7 +15,7 @@ import pytest
 
 from bench.workload import Workload
 from tests.engine_process import EXIT_FAILED, EngineProcess, has_consumed, is_running
-from tests.kafka.producing import ANY_TIME, WorkloadProducer
+from tests.kafka.producing import ANY_TIME, WorkloadProducer, records
 from tests.ledger_check import check_against_model, check_recovery, frames
 
 CRASHES = int(os.environ.get("CRASHES", "25"))
@@ -26,10 +26,6 @@ CHUNK_EVENTS = 100
 CHUNK_INTERVAL_S = 0.01
 LONGEST_START_S = 0.8
 LONGEST_RUN_S = 0.5
-
-
-def records(workload: Workload) -> list[tuple[bytes | None, int]]:
-    return [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())]
 
 
 @contextmanager

@@ -9,6 +9,11 @@ from tests.kafka.broker import Broker
 ANY_TIME = {"message.timestamp.after.max.ms": "9223372036854775807"}
 
 
+def records(workload: Workload) -> list[tuple[bytes | None, int]]:
+    """Return the value and the timestamp of each event."""
+    return [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())]
+
+
 class WorkloadProducer:
     """Publishes a workload's events to one partition, some at a time, each once and in order."""
 

@@ -15,7 +15,7 @@ from ledger.layouts import JOURNAL_ENTRY
 from ledger.projections.balances import BalanceReader
 from streams.topics import create_topics
 from tests.kafka.broker import Broker
-from tests.kafka.producing import ANY_TIME, WorkloadProducer
+from tests.kafka.producing import ANY_TIME, WorkloadProducer, records
 from tests.ledger_check import check_against_model, check_journal
 from tests.plain_changes import Record, balances_at, entry_records, last_balances, without_repeats
 
@@ -78,7 +78,7 @@ def test_a_reader_ends_with_the_very_entries_and_balances_though_the_engine_is_k
     assert engine(kafka_broker, topic, tmp_path, KILLS, "--stop-at-end").wait(180) == 0
 
     shard = tmp_path / f"{topic}-0"
-    check_against_model(shard, [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())])
+    check_against_model(shard, records(workload))
     _, journal = check_journal(shard)
     entries = [journal[start : start + JOURNAL_ENTRY.size] for start in range(0, len(journal), JOURNAL_ENTRY.size)]
     assert without_repeats(told(kafka_broker, f"{topic}.entries")) == entry_records(entries)

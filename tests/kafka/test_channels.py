@@ -1,6 +1,5 @@
 """The fourteen channels on a real broker: payments by each kind of terminal, their duplicates, refusals and reversals."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,10 +14,8 @@ from ledger.channels import BUILT_IN_CHANNELS, Channel, PostingRule, SerialForm
 from ledger.model import Model
 from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import BalanceReader
-from streams.feeding import FeedRules
-from streams.shard import ShardSettings
-from streams.shards import KafkaShards
 from tests.kafka.producing import ANY_TIME
+from tests.kafka.running import run_to_the_end, settings
 from tests.ledger_check import check_journal, frames
 from tests.ledger_events import NOON_MS
 
@@ -88,13 +85,6 @@ class Story:
             yield self.naming("reverse", "original", payment), "already_reversed"
 
 
-def run_to_the_end(broker, topic: str, settings: ShardSettings) -> None:
-    async def run() -> None:
-        await KafkaShards(topic, settings, group=f"group of {topic}", bootstrap_servers=broker.bootstrap_servers).run()
-
-    asyncio.run(run())
-
-
 def check_the_same(shard: Path, model: Model) -> None:
     """Check that a shard has the entries, outcomes and balances of the oracle."""
     consumed, entries = check_journal(shard)
@@ -122,10 +112,5 @@ def test_a_channel_pays_repeats_is_refused_and_reverses(kafka_broker, new_topic,
     for value in values:
         producer.produce(topic, value, partition=0, timestamp=NOON_MS)
     assert producer.flush(30) == 0
-    options = {"segment_bytes": 4 << 20}
-    run_to_the_end(
-        kafka_broker,
-        topic,
-        ShardSettings(tmp_path, rules=FeedRules(max_ahead_s=None), stop_at_end=True, engine_options=options),
-    )
+    run_to_the_end(kafka_broker, topic, settings(tmp_path))
     check_the_same(tmp_path / f"{topic}-0", model)

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from dataclasses import replace
-from pathlib import Path
 
 import confluent_kafka as ck
 import pytest
@@ -13,31 +12,12 @@ from bench.workload import Workload
 from ledger.errors import ConfigurationError, CorruptBatch, PositionLost
 from ledger.model import Model
 from streams.feeding import FeedRules
-from streams.shard import ShardSettings
-from streams.shards import KafkaShards
 from tests.engine_process import EngineProcess, has_consumed, is_running
-from tests.kafka.producing import ANY_TIME, WorkloadProducer
+from tests.kafka.producing import ANY_TIME, WorkloadProducer, records
+from tests.kafka.running import run_to_the_end, settings
 from tests.ledger_check import check_against_model, check_journal, frames
 
 WORKLOADS = [Workload(seed=seed, events=3000, households=200) for seed in (11, 12)]
-
-
-def records(workload: Workload) -> list[tuple[bytes | None, int]]:
-    return [(value, workload.timestamp_ms(event)) for event, value in enumerate(workload.values())]
-
-
-def settings(directory: Path) -> ShardSettings:
-    options = {"segment_bytes": 4 << 20}
-    return ShardSettings(directory, rules=FeedRules(max_ahead_s=None), stop_at_end=True, engine_options=options)
-
-
-def run_to_the_end(broker, topic: str, shard_settings: ShardSettings) -> KafkaShards:
-    async def run() -> KafkaShards:
-        runner = KafkaShards(topic, shard_settings, group=f"group of {topic}", bootstrap_servers=broker.bootstrap_servers)
-        await runner.run()
-        return runner
-
-    return asyncio.run(run())
 
 
 async def committed(broker, topic: str) -> int | None:
