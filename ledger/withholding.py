@@ -6,7 +6,7 @@ became of a try is found from the journal alone. docs/withholding.md describes t
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -17,11 +17,13 @@ from uuid import UUID
 from ledger.account_ids import clearing_account
 from ledger.channels import Channel, Terminal
 from ledger.errors import FileRefused
-from ledger.event_fields import NO_DATE, format_date, parse_date
+from ledger.event_fields import NO_DATE, NO_SERIAL, format_date, parse_date, parse_serial
 from ledger.history import History, shard_histories
+from ledger.key_lookup import EventKey
 from ledger.layouts import EntryCode, EntryKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine
+from ledger.replays import retry_serial
 
 LAST_LINE = 999_999_999
 
@@ -68,7 +70,8 @@ class Standing(NamedTuple):
     """How a line stands in the journal.
 
     ``paid_fen`` is what was posted less what was reversed of it; ``seq`` the last entry about the line; ``reason`` the bank's
-    where it refused; ``code`` the ledger's where that refused, with neither household nor amount then.
+    where it refused; ``code`` the ledger's where that refused, with neither household nor amount then. ``serial`` is that of the
+    hold: of the line itself, or another where the line was refused, and replayed from quarantine.
     """
 
     result: Result
@@ -78,9 +81,11 @@ class Standing(NamedTuple):
     seq: int = 0
     reason: int = 0
     code: OutcomeCode = OutcomeCode.applied
+    serial: bytes = NO_SERIAL
 
 
 MISSING = Standing(Result.missing)
+FAILED = frozenset({Result.voided, Result.expired, Result.refused})
 
 
 class Withholder(NamedTuple):
@@ -107,8 +112,8 @@ class Withholder(NamedTuple):
         days = parse_date(f"{run[:4]}-{run[4:6]}-{run[6:8]}")
         return [] if days == NO_DATE else [format_date(days) + timedelta(more) for more in (0, *self.terminal.retry_days)]
 
-    def check(self, of: Try, business_date: date) -> None:
-        """Raises FileRefused where a try is not on its business date."""
+    def date_of(self, of: Try) -> date:
+        """Return the business date of a try. Raises FileRefused where there is none."""
         dates = self.dates(of.run)
         if not dates:
             hint = "It begins with the business date of the first try, YYYYMMDD"
@@ -116,9 +121,20 @@ class Withholder(NamedTuple):
         if of.number > len(dates):
             hint = "The key retry_days of the channel's profile has the calendar"
             raise FileRefused(f"run {of.run} has {len(dates)} tries, and no try {of.number}", hint=hint)
-        if business_date != dates[of.number - 1]:
-            hint = f"Its business date must be {dates[of.number - 1]}"
+        return dates[of.number - 1]
+
+    def check(self, of: Try, business_date: date) -> None:
+        """Raises FileRefused where a try is not on its business date."""
+        if business_date != self.date_of(of):
+            hint = f"Its business date must be {self.date_of(of)}"
             raise FileRefused(f"try {of.number} of run {of.run} is not of {business_date}", hint=hint)
+
+    def next_try(self, of: Try, standing: Standing) -> date | None:
+        """Return when a line that failed is tried again; None where it is given up: for its reason, or after the last day."""
+        dates = self.dates(of.run)
+        if of.number == len(dates) or not self.may_pass(standing):
+            return None
+        return dates[of.number]
 
     def may_pass(self, standing: Standing) -> bool:
         """Whether a line failed for a reason that may have passed by the next try."""
@@ -139,15 +155,30 @@ class WithheldLines:
 
     def standings(self, of: Try) -> dict[int, Standing]:
         """Return how each line of a try stands that the journal has, by number of line. Raises ``JournalDamaged``."""
-        business_date = self._withholder.dates(of.run)[of.number - 1]
-        beginning, code = of.beginning(), self._withholder.channel.code
-        found: dict[int, Standing] = {}
+        channel, day = self._withholder.channel, self._withholder.date_of(of)
+        found = self._refused(of.beginning(), day)
+        # A refusal that may pass has burnt the line's key; replayed from quarantine, it has the serial that follows from it.
+        replayed = {
+            parse_serial(retry_serial(key, channel.serial_form), channel.serial_form): line
+            for line, standing in found.items()
+            if standing.code.is_transient and (key := EventKey.of(channel, day, of.serial(line)))
+        }
+        for history in self._histories:
+            found |= _holds(history, clearing_account(channel.code, day), of.beginning(), replayed)
+        return found
+
+    def refused_answers(self, of: Try, business_date: date) -> Collection[int]:
+        """Return the lines whose answers of a business date the ledger refused."""
+        return self._refused(of.beginning("answer"), business_date)
+
+    def _refused(self, beginning: bytes, business_date: date) -> dict[int, Standing]:
+        found = {}
         for quarantine in self._quarantines:
             quarantine.catch_up()
-            for event in quarantine.of_serials(code, parse_date(business_date.isoformat()), beginning):
-                found[_line_of(event.serial)] = Standing(Result.refused, code=event.code)
-        for history in self._histories:
-            found |= _holds(history, clearing_account(code, business_date), beginning)
+            days = parse_date(business_date.isoformat())
+            for event in quarantine.of_serials(self._withholder.channel.code, days, beginning):
+                if event.code is not OutcomeCode.id_already_failed:  # which says what another event said before
+                    found[_line_of(event.serial)] = Standing(Result.refused, code=event.code)
         return found
 
 
@@ -155,20 +186,25 @@ def _line_of(serial: bytes) -> int:
     return int.from_bytes(serial[_BEGINNING_BYTES:])
 
 
-def _holds(history: History, account: int, beginning: bytes) -> dict[int, Standing]:
-    """Return the lines among the holds of a clearing account. Reads that account's entries and no others, the newest first."""
+def _holds(history: History, account: int, beginning: bytes, replayed: Mapping[bytes, int]) -> dict[int, Standing]:
+    """Return the lines among the holds of a clearing account. Reads that account's entries and no others, the newest first.
+
+    ``replayed`` gives the numbers of lines that may have other serials than those of the ``beginning``.
+    """
     found: dict[int, Standing] = {}
     later: dict[int, Standing] = {}  # what came of a hold, and what was reversed of a post, by the seq that they name
     for entries in history.entries(account):
         fields = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
-        holds = [row for row in fields if row[7] == EntryKind.pending and row[1].startswith(beginning)]
+        holds = [row for row in fields if row[7] == EntryKind.pending and (row[1].startswith(beginning) or row[1] in replayed)]
         households = dict(zip(holds, history.balances.accounts_in([row[5] for row in holds]), strict=True))
         for row in fields:
             seq, serial, amount_fen, reference_seq, detail, _, code, kind = row
             if row in households:
                 household = (households[row] or "").rpartition(":")[2]
                 now = later.pop(seq, Standing(Result.pending, seq=seq))
-                found[_line_of(serial)] = now._replace(household=household, amount_fen=amount_fen)
+                found[replayed.get(serial) or _line_of(serial)] = now._replace(
+                    household=household, amount_fen=amount_fen, serial=serial
+                )
             elif code == EntryCode.payment:
                 _settle(later, kind, seq, amount_fen, reference_seq, detail)
     return found

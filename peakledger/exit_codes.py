@@ -39,7 +39,8 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
-    ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report",
+    ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report, "
+    "from the bank's answers in withholding results",
     ExitCode.refused_file: "a file of withholding is refused as a whole; nothing of it was published",
     ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
 }

@@ -2,22 +2,34 @@
 
 import re
 
-from peakledger.withholding.files import RUN_COLUMNS, Instructions, RunFile
-from tests.sessions import BLOCK, ROOT, plain, run_session, steps
+import pytest
+
+from ledger.withholding import Result
+from peakledger.withholding.answers import Effect
+from peakledger.withholding.files import Instructions, RunFile
+from peakledger.withholding.retries import Fate
+from peakledger.withholding.returning import RETURN_COLUMNS
+from tests.sessions import BLOCK, ROOT, compared, run_session, steps
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "withholding.md").read_text()
 
 
-def test_the_sessions_print_what_the_page_says(tmp_path):
+def test_the_sessions_print_and_write_what_the_page_says(tmp_path):
     block = "".join(BLOCK.findall(PAGE))
     found = run_session(block, tmp_path)
-    assert [(step.command, plain(step.output)) for step in found] == [(step.command, plain(step.output)) for step in steps(block)]
+    assert compared(found) == compared(steps(block))
+    assert f"```\n{(tmp_path / 'return.csv').read_text()}```" in PAGE
 
 
-def test_the_page_shows_the_example_and_lists_every_column():
-    assert f"```\n{(DOCS / 'example-withholding-run.csv').read_text()}```" in PAGE
-    assert set(RUN_COLUMNS) <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.M))
+@pytest.mark.parametrize("example", ["run", "answer"])
+def test_the_page_shows_the_examples(example):
+    assert f"```\n{(DOCS / f'example-withholding-{example}.csv').read_text()}```" in PAGE
+
+
+def test_the_tables_have_every_column_result_effect_and_fate():
+    names = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.M))
+    assert names == {*RETURN_COLUMNS, *Result, *Effect, *Fate}
 
 
 def test_the_example_says_the_same_in_both_encodings():

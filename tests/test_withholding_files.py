@@ -4,8 +4,8 @@ import pytest
 
 from ledger.errors import FileRefused
 from ledger.withholding import Try
-from peakledger.withholding.files import Instruction, Instructions, RunFile
-from tests.withheld import RUN, run_line, run_rows, write_rows, write_run
+from peakledger.withholding.files import AnswerFile, Answers, Instruction, Instructions, RunFile
+from tests.withheld import RUN, answer_line, answer_rows, run_line, run_rows, write_rows, write_run
 
 LINES = [run_line(1), run_line(2, 250, "李　秀英"), run_line(3, 2**63 - 1, "\ue000䶮")]
 
@@ -84,3 +84,42 @@ def test_bytes_that_are_in_neither_encoding_are_told_with_their_line(tmp_path):
     with pytest.raises(FileRefused, match="is not GB18030") as raised:
         Instructions(RunFile(path))
     assert raised.value.numbers["line"] == 3
+
+
+# --- Answers ------------------------------------------------------------------------------------------------------------
+
+ANSWERS = [answer_line(1), answer_line(2, 250, reason=1), answer_line(5, 400)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_answers_are_read_in_every_encoding(tmp_path, encoding):
+    file = AnswerFile(write_rows(tmp_path / "answer.csv", answer_rows(ANSWERS), encoding))
+    assert (file.heading.of, str(file.heading.business_date)) == (Try("psbc", RUN, 1), "2026-07-24")
+    assert list(Answers(file)) == list(file.lines()) == ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "told", "name"),
+    [
+        (1, 0, "run", "the first row behind the header must be answer", "line"),
+        (2, 3, "maybe", "neither paid nor refused", "result"),
+        (2, 4, "01", "what is paid has no reason", "reason"),
+        (3, 4, "", "no reason, 1 to 99", "reason"),
+        (3, 4, "100", "no reason, 1 to 99", "reason"),
+        (5, 2, "501", "the sum in fen of paid is 500, the trailer says '501'", "amount_fen"),
+        (6, 1, "2", "the count of lines of refused is 1, the trailer says '2'", "household"),
+        (6, 0, "rest", "must come that of what is refused", "line"),
+    ],
+)
+def test_a_fault_of_an_answer_is_told_with_line_and_column(tmp_path, row, column, value, told, name):
+    rows = answer_rows(ANSWERS)
+    rows[row][column] = value
+    with pytest.raises(FileRefused, match=told) as raised:
+        Answers(AnswerFile(write_rows(tmp_path / "answer.csv", rows)))
+    assert raised.value.numbers == {"line": row + 1, "column": name}
+
+
+@pytest.mark.parametrize(("end", "told"), [(-1, "must come that of what is refused"), (-2, "there are no trailers")])
+def test_answers_without_both_trailers_are_refused(tmp_path, end, told):
+    with pytest.raises(FileRefused, match=told):
+        Answers(AnswerFile(write_rows(tmp_path / "answer.csv", answer_rows(ANSWERS)[:end])))

@@ -25,8 +25,13 @@ from peakledger.commands.options import (
     kafka_errors,
 )
 from peakledger.commands.publish import publisher_of
+from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show, step_progress
-from peakledger.withholding.files import Instructions, RunFile
+from peakledger.exit_codes import ExitCode
+from peakledger.withholding.answers import CheckedAnswers, Effect
+from peakledger.withholding.files import AnswerFile, Answers, Instructions, RunFile
+from peakledger.withholding.retries import Fate, Retries
+from peakledger.withholding.returning import ReturnTotals, returned_lines, write_return
 from peakledger.withholding.running import check_run, payments
 
 app = typer.Typer(
@@ -34,7 +39,8 @@ app = typer.Typer(
 )
 
 _File = typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The bank's file, CSV; docs/withholding.md describes it")
-RunArgument = Annotated[Path, _File]
+FileArgument = Annotated[Path, _File]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="The file to write")]
 
 
 def _file_encoding(text: str | None) -> FileEncoding | None:
@@ -66,7 +72,7 @@ class _Publication(NamedTuple):
 @app.command(epilog=examples("peakledger withholding run 20260723001.csv", "peakledger withholding run 20260723001.csv --json"))
 def run(
     *,
-    file: RunArgument,
+    file: FileArgument,
     file_encoding: FileEncodingOption = None,
     encoding: Encoding = None,
     channel_profiles: ChannelProfiles = None,
@@ -106,6 +112,128 @@ def run(
     show("withholding_run", [item], as_json=as_json)
     if count == 0 and not as_json:
         console.print("This file was run before: it is a duplicate as a whole, and nothing was published.")
+
+
+@app.command(epilog=examples("peakledger withholding results 20260723001-answer.csv"))
+def results(
+    *,
+    file: FileArgument,
+    file_encoding: FileEncodingOption = None,
+    encoding: Encoding = None,
+    channel_profiles: ChannelProfiles = None,
+    data: Data = None,
+    topic: Topic = None,
+    stream: Stream = None,
+    bootstrap_servers: BootstrapServers = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Take in what the bank answers: lines that are paid are posted, lines that are refused are given back.
+
+    All of the file is checked before anything is published, as in run. Ends with status 10 where the bank has paid a line that is
+    not held any more: its event is refused, and waits in quarantine for a person.
+    """
+    flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
+    settings = config.load(flags, config=config_file)
+    channels = load_channels(settings.channel_profiles)
+    read = Answers(AnswerFile(file, _file_encoding(file_encoding)))
+    withholder = Withholder.of_bank(read.heading.of.bank, channels)
+    answers = CheckedAnswers(read, withholder, WithheldLines(settings.data, withholder))
+    totals = answers.totals()
+    published = sum(answered.is_new for answered in answers)
+    _publish(settings, channels, _Publication(answers.events(), published))
+    items = [{"effect": effect, "lines": total.count, "amount_fen": total.sum_fen} for effect, total in totals.items()]
+    show("withholding_results", items, as_json=as_json, more={"published": published})
+    if published == 0 and not as_json:
+        console.print("All of this was answered before: nothing was published.")
+    if any(answered.effect is Effect.not_held and answered.line.is_paid for answered in answers):
+        raise typer.Exit(ExitCode.differs)
+
+
+@app.command(
+    epilog=examples("peakledger withholding status 20260723001.csv", "peakledger withholding status 20260723001.csv --json")
+)
+def status(
+    *,
+    file: FileArgument,
+    file_encoding: FileEncodingOption = None,
+    channel_profiles: ChannelProfiles = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show what became of the lines of a run, by result."""
+    settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
+    read = RunFile(file, _file_encoding(file_encoding))
+    totals = ReturnTotals()
+    for returned in returned_lines(read, *_withheld(settings, read)):
+        totals.add(returned)
+    _show_totals(totals, as_json=as_json)
+
+
+@app.command("return", epilog=examples("peakledger withholding return 20260723001.csv --out 20260723001-return.csv"))
+def return_file(
+    *,
+    file: FileArgument,
+    out: Out,
+    file_encoding: FileEncodingOption = None,
+    channel_profiles: ChannelProfiles = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Write the file that tells the bank what became of each line, in the encoding of the run file."""
+    settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
+    read = RunFile(file, _file_encoding(file_encoding))
+    lines = returned_lines(read, *_withheld(settings, read))
+    _show_totals(write_return(read, lines, out, read.encoding), as_json=as_json)
+
+
+@app.command(epilog=examples("peakledger withholding retries 20260723001.csv --on 2026-07-26 --out 20260723001-2.csv"))
+def retries(
+    *,
+    file: FileArgument,
+    on: Annotated[str, typer.Option("--on", metavar="DATE", help="A date of the run's calendar, YYYY-MM-DD")],
+    out: Out,
+    file_encoding: FileEncodingOption = None,
+    channel_profiles: ChannelProfiles = None,
+    data: Data = None,
+    config_file: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Write the run file of the lines that are tried again on a date: those that expired, or failed for a reason that may pass.
+
+    FILE is that of the first try. Where nothing is to be tried again, no file is written.
+    """
+    settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
+    read = RunFile(file, _file_encoding(file_encoding))
+    due = Retries(read, parse_day(on), *_withheld(settings, read))
+    totals = due.totals()
+    if Fate.tried_again in totals:
+        due.write(out, read.encoding)
+    items = [{"fate": fate, "lines": total.count, "amount_fen": total.sum_fen} for fate, total in totals.items()]
+    show("withholding_retries", items, as_json=as_json)
+    if Fate.tried_again not in totals and not as_json:
+        console.print("Nothing is to be tried again: no file was written.")
+
+
+def _withheld(settings: config.Settings, file: RunFile) -> tuple[Withholder, WithheldLines]:
+    withholder = Withholder.of_bank(file.heading.of.bank, load_channels(settings.channel_profiles))
+    return withholder, WithheldLines(settings.data, withholder)
+
+
+def _show_totals(totals: ReturnTotals, *, as_json: bool) -> None:
+    items = [
+        {
+            "result": result,
+            "lines": totals.by_result[result].count,
+            "amount_fen": totals.by_result[result].sum_fen,
+            "tried_again": totals.retried[result],
+            "given_up": totals.given_up[result],
+        }
+        for result in totals.results()
+    ]
+    show("withholding_status", items, as_json=as_json)
 
 
 def _publish(settings: config.Settings, channels: tuple[Channel, ...], publication: _Publication) -> None:

@@ -5,26 +5,39 @@ fault raises FileRefused with line and column; whether the totals are right is k
 lines before must not count until then.
 """
 
+import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from ledger.channel_profile import MAX_REASON
 from ledger.csv_files import FileEncoding, find_encoding, read_rows
 from ledger.errors import FileInvalid, FileRefused
 from ledger.event_fields import NO_DATE, NO_HOUSEHOLD, format_date, parse_date, parse_household, parse_period, period_exists
 from ledger.withholding import LAST_LINE, Try
 
 RUN_COLUMNS = ("line", "household", "amount_fen", "period", "account", "holder")
+ANSWER_COLUMNS = ("line", "household", "amount_fen", "result", "reason")
 RUN = "run"
 TOTAL = "total"
+ANSWER = "answer"
+PAID = "paid"
+REFUSED = "refused"
 GREATEST_FEN = 2**63 - 1
 
 _HINT = "Ask the bank for a right file; nothing of this one was published"
 _LONGEST_HOLDER = 64
 _ACCOUNT_DIGITS = 32
 _RUN_DIGITS = range(9, 21)
+
+
+class CsvWriter(Protocol):
+    """What ``csv.writer`` returns."""
+
+    def writerow(self, row: Iterable[object], /) -> object: ...
 
 
 class Heading(NamedTuple):
@@ -132,14 +145,39 @@ class _Rows:
             raise self.fault("there is more behind the trailer", self._columns[0])
 
 
-class RunFile:
-    """A file of instructions. What ``lines`` yields is checked line by line, the totals at the end."""
+@contextmanager
+def writing(path: Path, encoding: FileEncoding) -> Iterator[CsvWriter]:
+    """Give what writes the rows of a file, which is there when all of it is written."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding=encoding, newline="") as file:
+            yield csv.writer(file, lineterminator="\n")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+class _TryFile:
+    """A file about one try. ``heading`` is read when it is opened, the rest each time it is asked for."""
+
+    columns: tuple[str, ...]
+    word: str  # that the heading begins with
 
     def __init__(self, path: Path, encoding: FileEncoding | None = None) -> None:
-        """Reads the heading. Where no ``encoding`` is told it is found out. Raises FileRefused."""
+        """Where no ``encoding`` is told it is found out. Raises FileRefused."""
         self.path = path
         self.encoding: FileEncoding = encoding or find_encoding(path)
-        self.heading = self._rows().heading(RUN)
+        self.heading = self._rows().heading(self.word)
+
+    def _rows(self) -> _Rows:
+        return _Rows(self.path, self.columns, self.encoding)
+
+
+class RunFile(_TryFile):
+    """A file of instructions. What ``lines`` yields is checked line by line, the totals at the end."""
+
+    columns = RUN_COLUMNS
+    word = RUN
 
     def lines(self) -> Iterator[RunLine]:
         """Yield the lines as they are read, each time from the beginning."""
@@ -159,9 +197,6 @@ class RunFile:
                 raise rows.fault(f"household {line.household} stands in an earlier line already", "household")
             yield line
         raise rows.fault("there is no trailer", hint=f"The last row must be {TOTAL},COUNT,SUM_FEN,,,")
-
-    def _rows(self) -> _Rows:
-        return _Rows(self.path, RUN_COLUMNS, self.encoding)
 
 
 def _run_line(rows: _Rows, row: list[str], *, without_gaps: bool) -> RunLine:
@@ -217,3 +252,74 @@ class Instructions:
     @property
     def sum_fen(self) -> int:
         return sum(self._amounts_fen)
+
+
+class AnswerLine(NamedTuple):
+    """The bank's answer to one instruction: paid, or refused for a ``reason`` above zero."""
+
+    number: int
+    household: str
+    amount_fen: int
+    reason: int
+
+    @property
+    def is_paid(self) -> bool:
+        return not self.reason
+
+
+class AnswerFile(_TryFile):
+    """A file of answers to a try. What ``lines`` yields is checked line by line, the totals at the end."""
+
+    columns = ANSWER_COLUMNS
+    word = ANSWER
+
+    def lines(self) -> Iterator[AnswerLine]:
+        """Yield the lines as they are read, each time from the beginning."""
+        rows = self._rows()
+        rows.heading(ANSWER)
+        paid, refused = Totals(), Totals()
+        for row in rows:
+            if row[0] == PAID:
+                rows.check_trailer(row, paid)
+                last = next(iter(rows), [""])
+                if last[0] != REFUSED:
+                    raise rows.fault("behind the trailer of what is paid must come that of what is refused", "line")
+                rows.check_trailer(last, refused)
+                rows.check_end()
+                return
+            line = _answer_line(rows, row)
+            (paid if line.is_paid else refused).add(line.amount_fen)
+            yield line
+        raise rows.fault(
+            "there are no trailers", hint=f"The last rows must be {PAID},COUNT,SUM_FEN,, and {REFUSED},COUNT,SUM_FEN,,"
+        )
+
+
+def _answer_line(rows: _Rows, row: list[str]) -> AnswerLine:
+    number, household, amount, result, reason = row
+    if result not in (PAID, REFUSED):
+        raise rows.fault(f"{result!r} is neither {PAID} nor {REFUSED}", "result")
+    if result == PAID and reason:
+        raise rows.fault("what is paid has no reason", "reason")
+    if result == REFUSED and not (reason.isascii() and reason.isdigit() and 1 <= int(reason) <= MAX_REASON):
+        raise rows.fault(f"{reason!r} is no reason, 1 to {MAX_REASON}", "reason")
+    return AnswerLine(rows.number(number), rows.household(household), rows.amount_fen(amount), int(reason or 0))
+
+
+class Answers:
+    """The lines of a file of answers that was read to its end, in 21 bytes a line."""
+
+    def __init__(self, file: AnswerFile) -> None:
+        """Reads all of the file. Raises FileRefused."""
+        self.heading = file.heading
+        self._numbers, self._households, self._amounts_fen, self._reasons = array("I"), array("Q"), array("q"), array("B")
+        for line in file.lines():
+            self._numbers.append(line.number)
+            self._households.append(int(line.household))
+            self._amounts_fen.append(line.amount_fen)
+            self._reasons.append(line.reason)
+
+    def __iter__(self) -> Iterator[AnswerLine]:
+        lines = zip(self._numbers, self._households, self._amounts_fen, self._reasons, strict=True)
+        for number, household, amount_fen, reason in lines:
+            yield AnswerLine(number, f"{household:013d}", amount_fen, reason)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from ledger.errors import FileRefused
 from ledger.events import Payment
 from ledger.outcomes import OutcomeCode
-from ledger.withholding import MISSING, Result, Standing, Try, WithheldLines, Withholder
+from ledger.withholding import FAILED, MISSING, Result, Standing, Try, WithheldLines, Withholder
 from peakledger.withholding.files import Instruction, Instructions
 
 _TOO_EARLY = OutcomeCode.business_date_in_future  # leaves the key free: the line can be run again when its date has come
-_FINAL = frozenset({Result.reversed, Result.voided, Result.expired, Result.refused})
+_FINAL = FAILED | {Result.reversed}
+_OTHER_FILE = "A run's number is used once; ask the bank which of the two files is right"
 
 
 def check_run(run: Instructions, withholder: Withholder, withheld: WithheldLines) -> Mapping[int, Standing]:
@@ -23,6 +24,8 @@ def check_run(run: Instructions, withholder: Withholder, withheld: WithheldLines
         _check_earlier(run, of._replace(number=number), withheld, must_know=number == 1)
     known = {number: each for number, each in withheld.standings(of).items() if each.code is not _TOO_EARLY}
     compare(run, known)
+    for number in range(of.number + 1, len(withholder.dates(of.run)) + 1):
+        _check_later(run, known, withheld.standings(of._replace(number=number)), number)
     return known
 
 
@@ -33,12 +36,18 @@ def _check_earlier(run: Instructions, earlier: Try, withheld: WithheldLines, *, 
         if standing.result is Result.missing and not must_know:
             continue
         if standing.result not in _FINAL:
-            hint = (
-                "A line is tried again when no try of it is open or paid; make the file anew with peakledger withholding retries"
-            )
-            raise _refused(run, line.number, f"is {standing.result} in try {earlier.number}", hint)
+            hint = "A line is tried again when none of its tries is open or paid; peakledger withholding retries makes the file"
+            raise _refused(run.heading.of, line.number, f"is {standing.result} in try {earlier.number}", hint)
         if standing.result is not Result.refused:
-            _check_same(run, line, standing)
+            check_same(run.heading.of, *line, standing)
+
+
+def _check_later(run: Instructions, known: Mapping[int, Standing], later: Mapping[int, Standing], number: int) -> None:
+    """Refuse to finish a run that was broken off where a line of the rest was tried again since."""
+    for line in run if later else ():
+        if line.number in later and line.number not in known:
+            hint = "It is too late for the rest of this file: the calendar goes on from the later try"
+            raise _refused(run.heading.of, line.number, f"was tried again in try {number} already", hint)
 
 
 def compare(run: Instructions, known: Mapping[int, Standing]) -> None:
@@ -51,27 +60,23 @@ def compare(run: Instructions, known: Mapping[int, Standing]) -> None:
         if standing := known.get(line.number):
             unseen.discard(line.number)
             if standing.result is not Result.refused:
-                _check_same(run, line, standing)
-    hint = "A run's number is used once; ask the bank which of the two files is right"
+                check_same(run.heading.of, *line, standing)
     if unseen:
-        raise _refused(run, min(unseen), "was booked, and is not in this file", hint)
+        raise _refused(run.heading.of, min(unseen), "was booked, and is not in this file", _OTHER_FILE)
     if known and run.last.number not in known:
-        hint += ". Where the engine is behind, wait until it has caught up"
-        raise _refused(run, run.last.number, "is the last in this file, and was not in the file that was run", hint)
+        hint = f"{_OTHER_FILE}. Where the engine is behind, wait until it has caught up"
+        raise _refused(run.heading.of, run.last.number, "is the last in this file, and was not in the file that was run", hint)
 
 
-def _check_same(run: Instructions, line: Instruction, standing: Standing) -> None:
-    for name, here, there in (
-        ("household", line.household, standing.household),
-        ("amount_fen", line.amount_fen, standing.amount_fen),
-    ):
+def check_same(of: Try, number: int, household: str, amount_fen: int, standing: Standing) -> None:
+    """Raise FileRefused where a line was booked with another household or amount."""
+    for name, here, there in (("household", household, standing.household), ("amount_fen", amount_fen, standing.amount_fen)):
         if here != there:
-            hint = "A run's number is used once; ask the bank which of the two files is right"
-            raise _refused(run, line.number, f"has {name} {here}, and was booked with {there}", hint)
+            raise _refused(of, number, f"has {name} {here}, and was booked with {there}", _OTHER_FILE)
 
 
-def _refused(run: Instructions, number: int, problem: str, hint: str) -> FileRefused:
-    return FileRefused(f"run {run.heading.of.run}: line {number} {problem}", hint=hint)
+def _refused(of: Try, number: int, problem: str, hint: str) -> FileRefused:
+    return FileRefused(f"run {of.run}: line {number} {problem}", hint=hint)
 
 
 def payments(run: Instructions, withholder: Withholder, known: Mapping[int, Standing]) -> Iterator[Payment]:

@@ -1,0 +1,102 @@
+"""What the bank's answers come to: a hold that is paid is posted, one that is refused is given back."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.errors import FileRefused
+from ledger.events import Event, HoldName, Post, Void
+from ledger.withholding import MISSING, Result, Standing, Try, WithheldLines, Withholder
+from peakledger.withholding.files import AnswerLine, Answers, Totals
+from peakledger.withholding.running import check_same
+
+_PAID = frozenset({Result.posted, Result.reversed})
+
+
+class Effect(StrEnum):
+    """What comes of an answer."""
+
+    posted = "posted"
+    voided = "voided"
+    answered_before = "answered_before"
+    not_held = "not_held"
+
+
+class Answered(NamedTuple):
+    """An answer, how its line stands, and what comes of it."""
+
+    line: AnswerLine
+    standing: Standing
+    effect: Effect
+    is_new: bool  # to be published
+
+
+class CheckedAnswers:
+    """The answers to a try, none of which speaks against the whole."""
+
+    def __init__(self, answers: Answers, withholder: Withholder, withheld: WithheldLines) -> None:
+        """Raises FileRefused where a line is not of the run, was booked otherwise, or was answered otherwise before."""
+        self._answers, self._channel = answers, withholder.channel.name
+        of, day = answers.heading
+        self._run_date = withholder.date_of(of)
+        if day < self._run_date:
+            raise FileRefused(f"{day} lies before the try itself", hint=f"Its business date is {self._run_date}")
+        self._standings = withheld.standings(of)
+        self._refused_before = withheld.refused_answers(of, day)
+        for line in answers:
+            _check(of, line, self._standings)
+
+    def __iter__(self) -> Iterator[Answered]:
+        for line in self._answers:
+            standing = self._standings[line.number]
+            effect = effect_of(line, standing)
+            is_new = effect in (Effect.posted, Effect.voided)
+            is_new |= effect is Effect.not_held and line.is_paid and line.number not in self._refused_before
+            yield Answered(line, standing, effect, is_new)
+
+    def totals(self) -> dict[Effect, Totals]:
+        """Return count and sum of the lines by what comes of them."""
+        totals = {effect: Totals() for effect in Effect}
+        for answered in self:
+            totals[answered.effect].add(answered.line.amount_fen)
+        return {effect: total for effect, total in totals.items() if total.count}
+
+    def events(self) -> Iterator[tuple[str, Event]]:
+        """Yield what is to be published: the household, and the event that ends its hold.
+
+        Where the bank has paid what is not held, the ledger refuses the event, which waits in quarantine for a person.
+        """
+        for answered in self:
+            if answered.is_new:
+                yield answered.line.household, self._event(answered)
+
+    def _event(self, answered: Answered) -> Event:
+        of, day = self._answers.heading
+        line, serial = answered.line, answered.standing.serial
+        hold = HoldName(self._channel, self._run_date, str(UUID(bytes=serial)) if any(serial) else of.serial(line.number))
+        named = (self._channel, day, of.answer_serial(line.number))
+        return Post(*named, pending=hold) if line.is_paid else Void(*named, pending=hold, user_data=line.reason)
+
+
+def effect_of(line: AnswerLine, standing: Standing) -> Effect:
+    """Return what comes of an answer to a line that stands so."""
+    if standing.result is Result.pending:
+        return Effect.posted if line.is_paid else Effect.voided
+    if standing.result in _PAID or standing.result is Result.voided:
+        return Effect.answered_before
+    return Effect.not_held
+
+
+def _check(of: Try, line: AnswerLine, standings: Mapping[int, Standing]) -> None:
+    standing = standings.get(line.number, MISSING)
+    place = f"run {of.run}, try {of.number}: line {line.number}"
+    if standing.result is Result.missing:
+        hint = "Ask the bank for a right file; where the engine is behind, wait until it has caught up"
+        raise FileRefused(f"{place} is not in the journal", hint=hint)
+    if standing.result is not Result.refused:
+        check_same(of, line.number, line.household, line.amount_fen, standing)
+    answered_otherwise = standing.result is Result.voided if line.is_paid else standing.result in _PAID
+    if answered_otherwise:
+        hint = "Ask the bank which of its two answers is right"
+        raise FileRefused(f"{place} was {standing.result} before, and is answered otherwise now", hint=hint)

@@ -1,0 +1,151 @@
+"""What follows a run: the bank's answers, the return file, the retry calendar; on an embedded stream."""
+
+import csv
+
+import pytest
+
+from tests.commands import in_a_process
+from tests.withheld import SETTINGS, Station, answer_line, answer_rows, make_ledger, run_line, write_rows, write_run
+
+LINES = [run_line(number, 100 * number) for number in range(1, 6)]
+FROZEN = LINES[4].household  # whose line the ledger refuses
+# Line 1 is paid, line 2 refused for a reason that may pass, line 3 for one that may not; line 4 is not answered yet.
+ANSWERS = [answer_line(1), answer_line(2, 200, 1), answer_line(3, 300, 4)]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """A directory whose ledger has a run of LINES, of which it refused the last, and ANSWERS to it."""
+    directory = tmp_path_factory.mktemp("answered")
+    make_ledger(directory)
+    head = '{"channel":"ledger","business_date":"2026-07-23","account":"household:' + FROZEN + '"'
+    events = [f'{head},"type":"open_account","serial":"O1"}}', f'{head},"type":"freeze","serial":"F1"}}']
+    (directory / "freeze.jsonl").write_text("\n".join(events))
+    write_run(directory / "run.csv", LINES)
+    write_rows(directory / "answer.csv", answer_rows(ANSWERS))
+    for command in ("publish freeze.jsonl", "withholding run run.csv", "run --stop-at-end", "withholding results answer.csv"):
+        assert in_a_process(*command.split(), cwd=directory, **SETTINGS).status == 0
+    (item,) = in_a_process("run", "--stop-at-end", "--json", cwd=directory, **SETTINGS).items
+    assert (item["events_applied"], item["events_refused"]) == (9, 1)
+    return directory
+
+
+@pytest.fixture
+def station(directory, monkeypatch, capsys):
+    return Station(directory, monkeypatch, capsys)
+
+
+def answer(station, lines, **heading):
+    file = write_rows(station.directory / "other.csv", answer_rows(lines, **heading))
+    return station.withholding("results", file, "--json")
+
+
+def returned(station, file):
+    """Return what the return file says of each line: result, reason, code of the ledger, date of the next try."""
+    assert station.withholding("return", file, "--out", "back.csv").status == 0
+    rows = list(csv.reader((station.directory / "back.csv").open(encoding="utf-8")))
+    return {int(row[0]): (row[6], row[9], row[10], row[11]) for row in rows if row[0].isdigit()}
+
+
+def counts(ended, name):
+    return {item[name]: item["lines"] for item in ended.items}
+
+
+def test_the_return_file_tells_what_became_of_each_line_with_totals_by_result(station):
+    assert returned(station, "run.csv") == {
+        1: ("posted", "", "", ""),
+        2: ("voided", "01", "", "2026-07-26"),
+        3: ("voided", "04", "", "never"),
+        4: ("pending", "", "", ""),
+        5: ("refused", "", "account_frozen", "2026-07-26"),
+    }
+    text = (station.directory / "back.csv").read_text()
+    assert text.endswith(
+        "pending,1,400{0}\nposted,1,100{0}\nvoided,2,500{0}\nrefused,1,500{0}\ntotal,5,1500{0}\n".format("," * 9)
+    )
+    for encoding in ("utf-8", "gb18030"):
+        write_run(station.directory / "same.csv", LINES, encoding)
+        assert station.withholding("return", "same.csv", "--out", "back.csv").status == 0
+        assert (station.directory / "back.csv").read_text(encoding) == text
+    assert counts(station.withholding("status", "run.csv", "--json"), "result")["voided"] == 2
+
+
+def test_answers_that_came_before_are_a_duplicate_as_a_whole(station):
+    before = station.published_bytes()
+    ended = station.withholding("results", "answer.csv")
+    assert ended.status == 0 and "All of this was answered before" in ended.out
+    assert station.published_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([answer_line(1), answer_line(6)], "line 6 is not in the journal"),
+        ([answer_line(1), answer_line(2, 201)], "line 2 has amount_fen 201, and was booked with 200"),
+        ([answer_line(1), answer_line(2, 200)._replace(household=FROZEN)], f"line 2 has household {FROZEN}"),
+        ([answer_line(1), answer_line(3, 300)], "line 3 was voided before, and is answered otherwise now"),
+    ],
+)
+def test_answers_are_refused_as_a_whole_where_one_of_them_cannot_be(station, lines, told):
+    before = station.published_bytes()
+    ended = answer(station, lines)
+    assert (ended.status, ended.out) == (11, "") and told in ended.err
+    assert station.published_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "on", "told"),
+    [
+        ("run.csv", "2026-07-27", "Its calendar has 2026-07-26, 2026-07-30"),
+        ("run.csv", "2026-07-23", "is not tried again on 2026-07-23"),
+        ("tried.csv", "2026-07-26", "Name the file of its first try"),
+    ],
+)
+def test_a_date_that_is_not_in_the_calendar_is_an_error_of_usage(station, file, on, told):
+    write_run(station.directory / "tried.csv", LINES[1:2], day="2026-07-26", try_number=2)
+    ended = station.withholding("retries", file, "--on", on, "--out", "nothing.csv")
+    assert ended.status == 2 and told in ended.err
+    assert not (station.directory / "nothing.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (LINES[0], "line 1 is posted in try 1"),
+        (run_line(2, 201), "line 2 has amount_fen 201, and was booked with 200"),
+        (run_line(7), "line 7 is missing in try 1"),
+    ],
+)
+def test_a_later_try_is_refused_as_a_whole_where_a_line_of_it_is_open_paid_or_another(station, line, told):
+    file = write_run(station.directory / "tried.csv", [line], day="2026-07-26", try_number=2)
+    ended = station.withholding("run", file)
+    assert ended.status == 11 and told in ended.err
+
+
+def test_lines_that_failed_are_tried_again_until_the_last_day(station):
+    assert station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").status == 0
+    assert station.withholding("run", "2.csv", "--json").items[0]["lines"] == 2
+    station.let_days_pass(6)  # all that is not answered expires, by the ledger's clock
+    station.engine()
+    assert {line: told[0] for line, told in returned(station, "2.csv").items()} == {2: "expired", 5: "refused"}
+    assert "was run already" in station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").err
+    ended = station.withholding("retries", "run.csv", "--on", "2026-07-30", "--out", "3.csv", "--json")
+    assert counts(ended, "fate") == {"tried_again": 3, "done": 1, "given_up": 1}
+    assert station.withholding("run", "3.csv").status == 0
+    # The bank has paid line 4 of the first try when it was too late: a person must look at it.
+    ended = answer(station, [answer_line(4, 400)])
+    assert (ended.status, counts(ended, "effect")) == (10, {"not_held": 1})
+    station.engine()
+    assert "pending_transfer_expired" in station.command("quarantine", "list").out
+    assert answer(station, [answer_line(4, 400)]).document["published"] == 0
+    ended = answer(station, [answer_line(2, 200, 1), answer_line(4, 400, 1)], try_number=3, day="2026-07-31")
+    assert counts(ended, "effect") == {"voided": 2}
+    station.engine()
+    assert returned(station, "3.csv") == {
+        2: ("voided", "01", "", "never"),
+        4: ("voided", "01", "", "never"),
+        5: ("refused", "", "account_frozen", "never"),
+    }
+    (item,) = [item for item in station.withholding("status", "3.csv", "--json").items if item["result"] == "voided"]
+    assert (item["lines"], item["tried_again"], item["given_up"]) == (2, 0, 2)
+    assert station.command("verify").status == 0
