@@ -1,7 +1,6 @@
 """Settlement: what is due of a channel's business date, and the commands on a ledger of the documentation's example."""
 
 import json
-import sys
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -26,8 +25,6 @@ from ledger.settlement import (
     settlement_event,
     share_out,
 )
-from peakledger import cli
-from tests.test_cli import Ended
 
 DAY = date(2026, 7, 23)
 POS = replace(next(channel for channel in BUILT_IN_CHANNELS if channel.name == "unionpay_pos"), fee=Fee(basis_points=38))
@@ -139,25 +136,11 @@ def test_the_cut_off_is_in_the_ledgers_own_time():
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Runs a command in this process, in an empty directory."""
+def peakledger(tmp_path, monkeypatch, command):
+    """Runs a command on a ledger of the documentation's example, in this process."""
     for key, value in {"STREAM": "stream", "CLOSE_AFTER_DAYS": "36500", "FUTURE_DAYS": "366", "KEY_MEMORY_MB": "0"}.items():
         monkeypatch.setenv(f"PEAKLEDGER_{key}", value)
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["peakledger", *arguments])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
-def peakledger(command):
-    """The same, on a ledger of the documentation's example."""
     example = Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl"
     for arguments in (["topics", "create"], ["publish", str(example)], ["run", "--stop-at-end"]):
         assert command(*arguments).status == 0
