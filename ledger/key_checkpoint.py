@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger import _core
+from ledger.errors import PeakledgerError
 from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER_BYTES
 from ledger.ownership import sync_directory
 
@@ -99,7 +100,7 @@ class KeyCheckpointer:
     """Writes checkpoints of one engine's key tables. All methods but the thread's own work run between two blocks."""
 
     def __init__(self, keys: _core.KeyFiles, directory: Path, wait_durable: Callable[[int], bool]) -> None:
-        """``wait_durable(frame)`` returns once the frame is durable, or False where it never will be."""
+        """``wait_durable(frame)`` returns once the frame is durable, False where the journal closes first. It may raise."""
         self._keys = keys
         self._directory = directory
         self._wait_durable = wait_durable
@@ -107,7 +108,7 @@ class KeyCheckpointer:
         self._watermark = (0, 0)
         self._written: dict[int, int] = {}
         self._finishing: threading.Thread | None = None
-        self._failure: OSError | None = None
+        self._failure: OSError | PeakledgerError | None = None
 
     @property
     def is_running(self) -> bool:
@@ -121,7 +122,10 @@ class KeyCheckpointer:
         self._slices = self._write_tables()
 
     def step(self, last_frame: int) -> None:
-        """Write one more part of one table; ``last_frame`` is the last one sealed. Raises OSError."""
+        """Write one more part of one table; ``last_frame`` is the last one sealed.
+
+        Raises OSError, and what waiting for the journal raised.
+        """
         if self._failure is not None:
             raise self._failure
         if self._slices is not None:
@@ -181,7 +185,7 @@ class KeyCheckpointer:
             sync_directory(self._directory)
             checkpoint.with_suffix(".new").replace(checkpoint)
             sync_directory(self._directory)
-        except OSError as error:
+        except (OSError, PeakledgerError) as error:
             self._failure = error
 
     def _settle(self) -> None:

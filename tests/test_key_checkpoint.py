@@ -7,6 +7,7 @@ import pytest
 from bench.workload import Workload
 from ledger.engine import Engine
 from ledger.errors import Fenced
+from ledger.key_checkpoint import KeyCheckpointer
 from ledger.projections.comparison import compare_with_journal
 
 WORKLOAD = Workload(seed=21, events=4000, households=300, records_per_batch=500)
@@ -91,3 +92,18 @@ def test_a_checkpoint_that_a_writer_completes_after_it_was_taken_over_does_not_c
     with open_engine(tmp_path) as engine:
         apply(engine, AGAIN)
         assert engine.status().events_applied == WORKLOAD.fates().fresh
+
+
+def test_a_checkpoint_whose_entries_never_become_durable_says_why_and_gives_no_file_its_name(tmp_path):
+    def fail(frame):
+        raise Fenced("taken over", epoch=frame)
+
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    with open_engine(tmp_path) as engine:
+        apply(engine, BATCHES)
+        keys = KeyCheckpointer(engine._posting.key_files(bytes(16)), folder, fail)
+        keys.start(engine.applied_seq, engine.durable_frame)
+        with pytest.raises(Fenced, match="taken over"):
+            keys.complete(engine.durable_frame)
+    assert {path.suffix for path in folder.iterdir()} == {".new"}
