@@ -264,7 +264,7 @@ cdef struct due_instant:
     uint32_t first
     uint32_t last
     uint32_t next_by_instant
-    bint in_heap
+    uint32_t heap_at         # NO_HOLD: the place is free
 
 cdef struct hold_table:
     hold *holds

@@ -66,7 +66,7 @@ cdef int hold_index_resize(hold_table *table, uint64_t size) noexcept nogil:
         if table.holds[at].seq != 0:
             hold_link(table, at)
     for at in range(table.instants_used):
-        if table.instants[at].in_heap:
+        if table.instants[at].heap_at != NO_HOLD:
             instant_link(table, at)
     return 0
 
@@ -100,39 +100,34 @@ cdef uint32_t hold_find_seq(const hold_table *table, uint64_t seq) noexcept nogi
     return at
 
 
-cdef void heap_push(hold_table *table, uint32_t instant) noexcept nogil:
-    cdef uint32_t at = table.heap_count
-    cdef uint32_t parent
-    table.heap_count += 1
-    while at > 0:
-        parent = (at - 1) // 2
-        if table.instants[table.heap[parent]].due_ms <= table.instants[instant].due_ms:
-            break
-        table.heap[at] = table.heap[parent]
-        at = parent
+cdef inline int64_t due_at(const hold_table *table, uint32_t heap_at) noexcept nogil:
+    return table.instants[table.heap[heap_at]].due_ms
+
+
+cdef inline void heap_put(hold_table *table, uint32_t at, uint32_t instant) noexcept nogil:
     table.heap[at] = instant
+    table.instants[instant].heap_at = at
 
 
-cdef void heap_pop(hold_table *table) noexcept nogil:
-    cdef uint32_t at = 0
+cdef void heap_place(hold_table *table, uint32_t at, uint32_t instant) noexcept nogil:
+    """Put an instant at a free place of the heap, or as far above or below as its due time says."""
+    cdef int64_t due_ms = table.instants[instant].due_ms
+    cdef uint32_t parent = (at - 1) // 2 if at > 0 else 0
     cdef uint32_t child
-    cdef uint32_t moved
-    table.heap_count -= 1
-    if table.heap_count == 0:
-        return
-    moved = table.heap[table.heap_count]
-    while True:
-        child = at * 2 + 1
-        if child >= table.heap_count:
-            break
-        if child + 1 < table.heap_count \
-                and table.instants[table.heap[child + 1]].due_ms < table.instants[table.heap[child]].due_ms:
+    while at > 0 and due_at(table, parent) > due_ms:
+        heap_put(table, at, table.heap[parent])
+        at = parent
+        parent = (at - 1) // 2 if at > 0 else 0
+    child = 2 * at + 1
+    while child < table.heap_count:
+        if child + 1 < table.heap_count and due_at(table, child + 1) < due_at(table, child):
             child += 1
-        if table.instants[moved].due_ms <= table.instants[table.heap[child]].due_ms:
+        if due_ms <= due_at(table, child):
             break
-        table.heap[at] = table.heap[child]
+        heap_put(table, at, table.heap[child])
         at = child
-    table.heap[at] = moved
+        child = 2 * at + 1
+    heap_put(table, at, instant)
 
 
 cdef due_instant *instant_of(hold_table *table, int64_t due_ms) noexcept nogil:
@@ -150,21 +145,23 @@ cdef due_instant *instant_of(hold_table *table, int64_t due_ms) noexcept nogil:
         table.instants_used += 1
     table.instants[at].due_ms = due_ms
     table.instants[at].first = table.instants[at].last = NO_HOLD
-    table.instants[at].in_heap = True
     instant_link(table, at)
-    heap_push(table, at)
+    table.heap_count += 1
+    heap_place(table, table.heap_count - 1, at)
     return &table.instants[at]
 
 
-cdef void instant_drop_first(hold_table *table) noexcept nogil:
-    """Forget the first instant of the heap, whose list is empty."""
-    cdef uint32_t instant = table.heap[0]
+cdef void instant_drop(hold_table *table, uint32_t instant) noexcept nogil:
+    """Forget an instant whose list is empty: most holds are settled long before they are due."""
+    cdef uint32_t at = table.instants[instant].heap_at
     cdef uint32_t *link = &table.by_instant[number_hash(<uint64_t>table.instants[instant].due_ms) & table.index_mask]
     while link[0] != instant:
         link = &table.instants[link[0]].next_by_instant
     link[0] = table.instants[instant].next_by_instant
-    heap_pop(table)
-    table.instants[instant].in_heap = False
+    table.heap_count -= 1
+    if at < table.heap_count:
+        heap_place(table, at, table.heap[table.heap_count])
+    table.instants[instant].heap_at = NO_HOLD
     table.instants[instant].next_by_instant = table.free_instant
     table.free_instant = instant
 
@@ -220,6 +217,8 @@ cdef void hold_remove(hold_table *table, uint32_t at) noexcept nogil:
             instant.last = held.previous_due
         else:
             table.holds[held.next_due].previous_due = held.previous_due
+        if instant.first == NO_HOLD:
+            instant_drop(table, <uint32_t>(instant - table.instants))
     held.seq = 0
     held.next_due = table.free_hold
     table.free_hold = at
@@ -228,10 +227,8 @@ cdef void hold_remove(hold_table *table, uint32_t at) noexcept nogil:
 
 cdef uint32_t hold_first_due(hold_table *table, int64_t now_ms) noexcept nogil:
     """The hold that expires next, if it is due by ``now_ms``; NO_HOLD otherwise."""
-    while table.heap_count > 0 and table.instants[table.heap[0]].due_ms <= now_ms:
-        if table.instants[table.heap[0]].first != NO_HOLD:
-            return table.instants[table.heap[0]].first
-        instant_drop_first(table)
+    if table.heap_count > 0 and due_at(table, 0) <= now_ms:
+        return table.instants[table.heap[0]].first
     return NO_HOLD
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from ledger.layouts import OUTCOME_RECORD
 from ledger.model import Model
+from ledger.model_events import LEG_PENDING
 from ledger.outcomes import OutcomeCode
+from tests.ledger_events import NOON_MS, Named, account, clock, leg, open_account, post, transfer
 from tests.random_ledger import PARAMETERS, RandomLedger
 from tests.shadow import ShadowedEngine
 
@@ -44,6 +46,24 @@ def test_engine_and_oracle_agree_on_any_ledger_events(chance, script):
             run_steps(pair, RandomLedger(chance, pair.model), script)
         finally:
             pair.close()
+
+
+def test_holds_settled_in_any_order_leave_the_others_to_expire_in_theirs(tmp_path):
+    chance = Random(3)
+    pair = ShadowedEngine(tmp_path, PARAMETERS)
+    opened = [open_account("open A", "A"), open_account("open B", "B")]
+    holds = [
+        transfer(f"hold {at}", leg(amount_fen=1, flags=LEG_PENDING, timeout_s=chance.randrange(1, 300))) for at in range(500)
+    ]
+    settled = [post(f"post {at}", Named(f"hold {at}")) for at in chance.sample(range(500), 300)]
+    try:
+        pair.apply([[(NOON_MS, value) for value in (*opened, *holds, *settled)]], damaged=False)
+        for elapsed_ms in (90_000, 90_001, 300_000):
+            pair.apply([[(NOON_MS + elapsed_ms, clock(f"at {elapsed_ms}"))]], damaged=False)
+        pair.compare()
+        assert pair.model.accounts[account("A")].debits_pending == 0
+    finally:
+        pair.close()
 
 
 @pytest.mark.parametrize("seed", [1])
