@@ -64,6 +64,10 @@ class KeyTableDamaged(PeakledgerError):
     """A key table file is not what was written. Numbers: ``path``, ``expected``, ``found``."""
 
 
+class EventRefused(PeakledgerError):
+    """What a command was to book is refused, by what can be checked before or by the ledger."""
+
+
 class ProofInvalid(PeakledgerError):
     """A proof does not show what it says, or not with this digest. Numbers: ``last_seq``, ``seq``, ``line``."""
 

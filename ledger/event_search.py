@@ -38,12 +38,14 @@ def look_up_outcomes(shard_directory: Path, key: EventKey) -> list[FoundOutcome]
     return sorted(applied + refused)
 
 
-def read_outcomes(shard_directory: Path, key: EventKey) -> Iterator[FoundOutcome]:
-    """Yield every outcome of the events with a key, in the order of the journal.
+def read_outcomes(shard_directory: Path, key: EventKey, *, first_frame: int = 1) -> Iterator[FoundOutcome]:
+    """Yield every outcome of the events with a key, in the order of the journal, from a frame on.
 
-    Reads all of the journal, at the speed of a search for 16 bytes. Raises what reading the journal raises.
+    Reads all of the journal from there, at the speed of a search for 16 bytes. Raises what reading the journal raises.
     """
-    for frame in JournalReader(shard_directory / "journal", follow=True):
+    reader = JournalReader(shard_directory / "journal", follow=True)
+    reader.seek_frame(first_frame)
+    for frame in reader:
         yield from sorted([*_applied(frame, key), *_not_applied(frame, key)])
 
 

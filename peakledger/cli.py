@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
 from peakledger.commands import (
+    adjustments,
     balances,
     channels,
     household,
@@ -68,6 +69,21 @@ _COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...]]] = {
         ("peakledger household 3301234567890", "peakledger household 3301234567890 --on 2026-08-20 --json"),
     ),
     "outcome": (outcome.outcome, ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
+    "adjust": (
+        adjustments.adjust,
+        (
+            "peakledger adjust --debit clearing:01320260723 --credit 3301234567890 --amount-fen 12345 "
+            "--disputed alipay/2026-07-23/20260723000012345678 --allowed-by 'Wang Min' --reason 'Meter 4711 was read twice'",
+        ),
+    ),
+    "adjustments": (
+        adjustments.adjustments,
+        (
+            "peakledger adjustments",
+            "peakledger adjustments alipay/2026-07-23/20260723000012345678",
+            "peakledger adjustments 3301234567890",
+        ),
+    ),
     "digest": (proof.digest, ("peakledger digest --json > digest.json", "peakledger digest --at-seq 1000000")),
     "prove": (
         proof.prove_event,

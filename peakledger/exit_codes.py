@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     differs = 10
     refused_file = 11
     not_settled = 12
+    refused_event = 13
 
     @property
     def sentence(self) -> str:
@@ -43,12 +44,14 @@ SENTENCES: dict[ExitCode, str] = {
     "from the bank's answers in withholding results",
     ExitCode.refused_file: "a file of withholding is refused as a whole; nothing of it was published",
     ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
+    ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ConfigurationError: ExitCode.usage,
     errors.FileInvalid: ExitCode.usage,
     errors.FileRefused: ExitCode.refused_file,
+    errors.EventRefused: ExitCode.refused_event,
     errors.LedgerNotFound: ExitCode.not_found,
     errors.NotFound: ExitCode.not_found,
     errors.LedgerLocked: ExitCode.locked,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def run_session(block: str, directory: Path, *, check: bool = True) -> list[Step
             environ[name] = value
             found.append(Step(step.command, ""))
             continue
-        done = subprocess.run(step.command.split(), cwd=directory, env=environ, capture_output=True, text=True, check=check)
+        done = subprocess.run(shlex.split(step.command), cwd=directory, env=environ, capture_output=True, text=True, check=check)
         found.append(Step(step.command, done.stdout))
     return found
 

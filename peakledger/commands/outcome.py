@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ledger.adjustments import Adjustments
 from ledger.channels import load_channels
 from ledger.errors import NotFound
 from ledger.event_search import FoundOutcome, look_up_outcomes, read_outcomes
 from ledger.key_lookup import EventKey
+from ledger.outcomes import OutcomeCode
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, find_channel
 from peakledger.commands.shards import shard_directories
@@ -39,15 +41,14 @@ def outcome(
     day = business_date.date()
     key = EventKey.of(known, day, serial)
     items = [
-        _item(path.name, found)
-        for path in shard_directories(settings.data)
-        for found in _outcomes(path, key, repetitions=repetitions)
+        _item(path, found) for path in shard_directories(settings.data) for found in _outcomes(path, key, repetitions=repetitions)
     ]
     if not items:
         raise NotFound(
             f"No event of {known.name}, {day}, {serial}", hint="It was never consumed, or its key could not be decoded"
         )
-    show("outcomes", items, as_json=as_json)
+    has_reason = any(item["reason"] for item in items)
+    show("outcomes", items, as_json=as_json, hide=() if has_reason else ("reason",))
 
 
 def _outcomes(shard_directory: Path, key: EventKey, *, repetitions: bool) -> Iterable[FoundOutcome]:
@@ -59,12 +60,14 @@ def _outcomes(shard_directory: Path, key: EventKey, *, repetitions: bool) -> Ite
     return read_outcomes(shard_directory, key)
 
 
-def _item(shard: str, found: FoundOutcome) -> dict[str, Any]:
+def _item(shard_directory: Path, found: FoundOutcome) -> dict[str, Any]:
+    adjusted = Adjustments(shard_directory).at(found.seq) if found.code is OutcomeCode.applied else None
     return {
-        "shard": shard,
+        "shard": shard_directory.name,
         "offset": found.offset,
         "outcome": found.code.name,
         "seq": found.seq,
         "event_time_ms": found.time_ms,
         "meaning": found.code.sentence,
+        "reason": adjusted.note.reason if adjusted else None,
     }

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ledger.account_ids import format_account, parse_account
+from ledger.adjustments import Adjustments
 from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, NotFound
 from ledger.event_fields import format_serial
@@ -63,17 +65,18 @@ def show_statement(
     if not histories:
         raise NotFound(f"No such account: {account}", hint="An account opens with the first event that names it")
     positions = _positions(cursor, histories, account, oldest_first=oldest_first)
-    items, cursors = [], []
+    items: list[dict[str, Any]] = []
+    cursors = []
     for shard, position in positions.items():
         history = histories[shard]
         filter_ = wanted if counter_account is None else _with_counter_account(wanted, history, counter_account)
         page = history.statement(account, limit=limit, oldest_first=oldest_first, cursor=position, wanted=filter_)
-        items += _items(shard, history, page.lines, channels)
+        items += _items(shard, history, page.lines, channels, Adjustments(Path(settings.data) / shard))
         if page.has_more and page.cursor:
             cursors.append(f"{shard}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
     next_cursor = ",".join(cursors) or None
     cost = reading_cost(histories.values())
-    hide = [*_HIDDEN, *(["shard"] if len(histories) == 1 else [])]
+    hide = [*_HIDDEN, *(["shard"] if len(histories) == 1 else []), *([] if any(item["reason"] for item in items) else ["reason"])]
     more = {"next_cursor": next_cursor, **cost}
     show("statement", items, as_json=as_json, hide=hide, empty="No lines, or none that were asked for.", more=more)
     if as_json:
@@ -116,11 +119,20 @@ def _with_counter_account(wanted: Filter, history: History, counter_account: str
     return replace(wanted, counter_slot=NO_SLOT + 1 if slot is None else slot)
 
 
-def _items(shard: str, history: History, lines: list[StatementLine], channels: Iterable[Channel]) -> list[dict[str, Any]]:
+def _items(
+    shard: str, history: History, lines: list[StatementLine], channels: Iterable[Channel], adjustments: Adjustments
+) -> list[dict[str, Any]]:
     by_code = {channel.code: channel for channel in channels}
     slots = {line.counter_slot for line in lines if line.counter_slot is not None}
     accounts: dict[int | None, str | None] = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
-    return [_item(shard, line, accounts.get(line.counter_slot), by_code.get(line.channel)) for line in lines]
+    items = [_item(shard, line, accounts.get(line.counter_slot), by_code.get(line.channel)) for line in lines]
+    return [item | _adjusted(line, adjustments) for item, line in zip(items, lines, strict=True)]
+
+
+def _adjusted(line: StatementLine, adjustments: Adjustments) -> dict[str, Any]:
+    """Return what the line of an adjustment has otherwise, and its reason; any leg may have its code."""
+    found = adjustments.at(line.seq) if line.code == EntryCode.adjust and line.kind is EntryKind.transfer else None
+    return {"event": "adjust", "reason": found.note.reason} if found else {"reason": None}
 
 
 def _item(shard: str, line: StatementLine, counter_account: str | None, channel: Channel | None) -> dict[str, Any]:
