@@ -54,9 +54,10 @@ cdef bint is_transient(uint16_t code) noexcept nogil:
 
 
 cdef inline bint names_open_accounts(const journal_entry *entry, uint32_t account_count) noexcept nogil:
-    """Whether an entry read back names only accounts that are there."""
-    return (entry.debit_slot < account_count or entry.debit_slot == NO_SLOT) \
-        and (entry.credit_slot < account_count or entry.credit_slot == NO_SLOT)
+    """Whether an entry read back names only accounts that are there, and both where it must."""
+    if has_two_accounts(entry):
+        return entry.debit_slot < account_count and entry.credit_slot < account_count
+    return (entry.debit_slot < account_count or entry.debit_slot == NO_SLOT) and entry.credit_slot == NO_SLOT
 
 
 cdef uint16_t mark_event(Posting posting, const prepared_event *prepared, const packed_leg *leg) noexcept nogil:

@@ -377,6 +377,8 @@ cdef uint16_t find_settled(Posting posting, const hold_key *key, hold *held) noe
         return OUTCOME_PENDING_TRANSFER_NOT_PENDING
     entry_to_hold(&entry, seq, held)
     held.state = settlement_of(posting, &entry, seq)
+    if held.state == HOLD_OPEN and posting.stop_status == APPLY_DONE:
+        posting.stop_status = posting.stop_at_damaged_original(seq)
     return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_APPLIED
 
 
@@ -412,8 +414,12 @@ cdef bint read_leg(Posting posting, uint64_t *seq, uint32_t leg, journal_entry *
 
 
 cdef uint8_t settlement_of(Posting posting, const journal_entry *pending, uint64_t pending_seq) noexcept nogil:
-    """What became of a hold that is no longer open: a walk down the lists of both its accounts, a step on each in turn."""
+    """What became of a hold that is no longer open: a walk down the lists of both its accounts, a step on each in turn.
+
+    HOLD_OPEN: an entry on the way could not be read, or is not what was written.
+    """
     cdef journal_entry entry
+    cdef uint64_t previous_seq
     cdef uint64_t[2] at
     cdef uint32_t[2] slots
     cdef int side = 0
@@ -429,7 +435,10 @@ cdef uint8_t settlement_of(Posting posting, const journal_entry *pending, uint64
                 return HOLD_VOIDED
             if entry.kind == ENTRY_KIND_EXPIRE:
                 return HOLD_EXPIRED
-        at[side] = entry.debit_previous_seq if entry.debit_slot == slots[side] else entry.credit_previous_seq
+        previous_seq = entry.debit_previous_seq if entry.debit_slot == slots[side] else entry.credit_previous_seq
+        if previous_seq >= at[side]:
+            return HOLD_OPEN
+        at[side] = previous_seq
         side = 1 - side
     return HOLD_OPEN
 
