@@ -70,6 +70,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Compacted topic that the balances that changed are published to; empty: none are",
         ),
     ] = ""
+    priority: Annotated[
+        bool,
+        Meta(
+            description="Let events of interactive channels go before those of batch channels: "
+            "both are published to inlets of the topic, which run releases into it"
+        ),
+    ] = False
+    release_ahead: Annotated[
+        int,
+        Meta(ge=1, description="Records that batch channels may have in front of an engine when an interactive event arrives"),
+    ] = 20_000
+    release_window: Annotated[
+        int,
+        Meta(ge=1, description="Records of an inlet that are read ahead and kept in memory for each partition; some 0.5 kB each"),
+    ] = 500_000
     group: Annotated[str, Meta(min_length=1, description="Kafka consumer group; its members share the partitions")] = "peakledger"
     encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (
         "packed"

@@ -5,8 +5,10 @@ to that the merge knows what was published before the records that it lets go.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -17,11 +19,13 @@ from streams.consumer import BlockConsumer
 from streams.inlets import Inlet, Inlets, KafkaInlets
 from streams.kafka_txns import KafkaTxns
 from streams.merging import Merge, Record, Released
+from streams.release_position import ReleasePosition, write_release_position
 from streams.sources import KafkaSource
 
 RECORDS_AT_ONCE = 10_000
 _IDLE_S = 0.25
 _NO_ROOM_S = 0.01
+_TELL_INTERVAL_S = 1.0
 _CLOSE_TIMEOUT_S = 5.0
 
 
@@ -53,10 +57,14 @@ class Release:
         self._merge = Merge(released)
 
     @property
-    def waiting(self) -> int:
-        """Records that are not released, of those that the inlets had when they were last asked."""
-        interactive = self.ends[Inlet.interactive] - self.released.interactive_next
-        return max(0, interactive) + max(0, self.ends[Inlet.batch] - self.released.batch_next - len(self.released.lifted))
+    def interactive_waiting(self) -> int:
+        """Interactive records that are not released, of those that were there when the inlet's end was last asked for."""
+        return max(0, self.ends[Inlet.interactive] - self.released.interactive_next)
+
+    @property
+    def batch_waiting(self) -> int:
+        """The same of batch records."""
+        return max(0, self.ends[Inlet.batch] - self.released.batch_next - len(self.released.lifted))
 
     async def move(self, room: int) -> int:
         """Release what may go now, with ``room`` for batch records in their turn. Returns how many records went.
@@ -110,12 +118,14 @@ class ReleasedSource(KafkaSource):
     """A partition of the events whose inlets are released while it is read."""
 
     def __init__(
-        self, consumer: BlockConsumer, topic: str, partition: int, rules: ReleaseRules, settings: Mapping[str, Any]
+        self, consumer: BlockConsumer, topic: str, partition: int, rules: ReleaseRules, directory: Path, **settings: Any
     ) -> None:
-        """``settings`` are the consumer's, of which those of the connection hold for the release as well."""
+        """``directory`` is the shard's, where it stands what waits; ``settings`` are the consumer's, of which those of the
+        connection hold for the release as well.
+        """
         super().__init__(consumer, topic, partition)
         connection = connection_settings(settings)
-        self._rules = rules
+        self._rules, self._directory = rules, directory
         self._inlets = KafkaInlets(topic, partition, **connection)
         self._writer = KafkaTxns(topic, partition, **connection)
         self._release: Release | None = None
@@ -125,7 +135,7 @@ class ReleasedSource(KafkaSource):
 
     @property
     def waiting(self) -> int:
-        return self._release.waiting if self._release else 0
+        return self._release.interactive_waiting + self._release.batch_waiting if self._release else 0
 
     async def seek(self, offset: int) -> None:
         await super().seek(offset)
@@ -158,13 +168,24 @@ class ReleasedSource(KafkaSource):
         if self._running:
             self._running.cancel()
             await asyncio.wait([self._running], timeout=_CLOSE_TIMEOUT_S)
+        if self._release:
+            self._tell(self._release)
         await self._writer.close(_CLOSE_TIMEOUT_S)
         await self._inlets.close(_CLOSE_TIMEOUT_S)
 
     async def _run(self, release: Release) -> None:
+        tell_at = 0.0
         while True:
+            if time.monotonic() >= tell_at:
+                tell_at = time.monotonic() + _TELL_INTERVAL_S
+                self._tell(release)
             if not await release.move(self._rules.ahead - self._lag(release)):
                 await release.wait()
+
+    def _tell(self, release: Release) -> None:
+        time_ms = time.time_ns() // 1_000_000
+        position = ReleasePosition(release.interactive_waiting, release.batch_waiting, time_ms)
+        write_release_position(self._directory, position)
 
     def _lag(self, release: Release) -> int:
         """Return how many records lie between the engine and the end of the events, as far as is known."""

@@ -46,6 +46,10 @@ class ShardSettings:
     followers: Sequence[Follower] = ()
     engine_options: dict[str, Any] = field(default_factory=dict)
 
+    def directory_of(self, topic: str, partition: int) -> Path:
+        """Return where the ledger of a partition is."""
+        return self.data / f"{topic}-{partition}"
+
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
@@ -65,7 +69,7 @@ class Shard:
 
     def __init__(self, source: Source, settings: ShardSettings) -> None:
         self.topic, self.partition = source.topic, source.partition
-        self.directory = settings.data / f"{source.topic}-{source.partition}"
+        self.directory = settings.directory_of(source.topic, source.partition)
         self.state: State = "opening"
         self.error: Exception | None = None
         self.engine: Engine | None = None

@@ -161,4 +161,5 @@ class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]
     def _source(self, partition: int) -> Source:
         if self._release is None:
             return KafkaSource(self._consumer, self.topic, partition)
-        return ReleasedSource(self._consumer, self.topic, partition, self._release, self._consumer_settings)
+        directory = self._settings.directory_of(self.topic, partition)
+        return ReleasedSource(self._consumer, self.topic, partition, self._release, directory, **self._consumer_settings)

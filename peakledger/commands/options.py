@@ -11,7 +11,7 @@ import typer
 
 from ledger.account_ids import parse_account
 from ledger.channels import Channel, load_channels
-from ledger.errors import PeakledgerError, SourceUnavailable
+from ledger.errors import ConfigurationError, PeakledgerError, SourceUnavailable
 from peakledger import config
 
 
@@ -40,6 +40,9 @@ OutcomesTopic = Annotated[str | None, _flag("outcomes_topic")]
 Outcomes = Annotated[str | None, _flag("outcomes")]
 EntriesTopic = Annotated[str | None, _flag("entries_topic")]
 BalancesTopic = Annotated[str | None, _flag("balances_topic")]
+Priority = Annotated[bool | None, _switch("priority")]
+ReleaseAhead = Annotated[int | None, _flag("release_ahead", metavar="RECORDS")]
+ReleaseWindow = Annotated[int | None, _flag("release_window", metavar="RECORDS")]
 Group = Annotated[str | None, _flag("group")]
 Encoding = Annotated[str | None, _flag("encoding")]
 ChannelProfiles = Annotated[str | None, _flag("channel_profiles", metavar="DIR")]
@@ -54,6 +57,13 @@ MaxAheadS = Annotated[float | None, _flag("max_ahead_s", metavar="SECONDS")]
 TakeoverAfterS = Annotated[float | None, _flag("takeover_after_s", metavar="SECONDS")]
 KeyMemoryMb = Annotated[int | None, _flag("key_memory_mb", metavar="MIB")]
 StatusIntervalS = Annotated[float | None, _flag("status_interval_s", metavar="SECONDS")]
+
+
+def uses_inlets(settings: config.Settings) -> bool:
+    """Return whether events go through the inlets of the topic. Raises ConfigurationError where it has none."""
+    if settings.priority and settings.stream:
+        raise ConfigurationError("priority is set, but an embedded stream has no inlets", hint="Leave priority out, or use Kafka")
+    return settings.priority
 
 
 def check_account(account: str) -> str:

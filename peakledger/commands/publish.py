@@ -3,7 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,9 +20,22 @@ from ledger.layouts import PACKED_EVENT, EventType
 from ledger.outcomes import OutcomeCode
 from ledger.packed_legs import unpack_legs
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Encoding, Json, Stream, Topic, kafka_errors
+from peakledger.commands.options import (
+    BootstrapServers,
+    ChannelProfiles,
+    Config,
+    Encoding,
+    Json,
+    Priority,
+    Stream,
+    Topic,
+    kafka_errors,
+    uses_inlets,
+)
 from peakledger.display import byte_progress, error_console, show
 from peakledger.kafka_security import security_of
+from streams.inlet_publisher import InletPublisher
+from streams.inlets import Inlet
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 _EVENTS_AT_ONCE = 20_000
@@ -68,6 +82,7 @@ def publish(
     encoding: Encoding = None,
     channel_profiles: ChannelProfiles = None,
     topic: Topic = None,
+    priority: Priority = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     config_file: Config = None,
@@ -95,11 +110,24 @@ def publish(
 
 async def _publish(settings: config.Settings, channels: tuple[Channel, ...], events: Iterator[tuple[bytes, bytes]]) -> int:
     count = 0
-    async with publisher_of(settings) as publisher:
+    async with AsyncExitStack() as stack:
+        if uses_inlets(settings):
+            publishers = {inlet: await stack.enter_async_context(publisher_of(settings, channels, inlet)) for inlet in Inlet}
+            send = partial(_send_by_priority, InletPublisher(publishers, channels))
+        else:
+            send = partial(_send, await stack.enter_async_context(publisher_of(settings, channels)))
         while batch := list(islice(events, _EVENTS_AT_ONCE)):
-            await _send(publisher, settings.encoding, channels, batch)
+            await send(settings.encoding, channels, batch)
             count += len(batch)
     return count
+
+
+async def _send_by_priority(
+    publisher: InletPublisher, encoding: str, channels: tuple[Channel, ...], events: list[tuple[bytes, bytes]]
+) -> None:
+    for line, packed in events:
+        await publisher.publish(packed, _encoded(encoding, channels, line, packed))
+    await publisher.flush()
 
 
 async def _send(
@@ -122,13 +150,19 @@ def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: 
     return packed if encoding == "packed" else line
 
 
-def publisher_of(settings: config.Settings, channels: Iterable[Channel] = BUILT_IN_CHANNELS) -> SinkPublisher:
-    """Return what publishes events of ``channels`` to the topic of the settings, embedded or in Kafka, in their encoding."""
+def publisher_of(
+    settings: config.Settings, channels: Iterable[Channel] = BUILT_IN_CHANNELS, inlet: Inlet | None = None
+) -> SinkPublisher:
+    """Return what publishes events of ``channels`` to the topic of the settings, embedded or in Kafka, in their encoding.
+
+    ``inlet`` is where to where the settings say that there are inlets; without it the topic itself.
+    """
     common: dict[str, Any] = {"encoding": settings.encoding, "channels": channels}
+    topic = inlet.topic(settings.topic) if inlet and uses_inlets(settings) else settings.topic
     if settings.stream:
-        return EmbeddedPublisher(settings.topic, directory=settings.stream, **common)
+        return EmbeddedPublisher(topic, directory=settings.stream, **common)
     security = security_of(settings)
-    return Publisher(settings.topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, **common)
+    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, **common)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ledger.errors import PeakledgerError
 from ledger.parameters import LedgerParameters
 from peakledger import config
 from peakledger.commands import options
-from peakledger.commands.options import kafka_errors
+from peakledger.commands.options import kafka_errors, uses_inlets
 from peakledger.display import show
 from peakledger.exit_codes import exit_code_of
 from peakledger.kafka_security import security_of
@@ -26,6 +26,7 @@ from streams.followers import PublishingFollower
 from streams.journal_publisher import JournalPublisher
 from streams.outcomes import OutcomeLevel, OutcomePublisher
 from streams.outlet_totals import follow_outlet_totals
+from streams.release import ReleaseRules
 from streams.shard import Follower, ShardSettings
 from streams.shards import EmbeddedShards, KafkaShards, ShardRunner
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
@@ -40,6 +41,9 @@ def run(
     stream: options.Stream = None,
     bootstrap_servers: options.BootstrapServers = None,
     topic: options.Topic = None,
+    priority: options.Priority = None,
+    release_ahead: options.ReleaseAhead = None,
+    release_window: options.ReleaseWindow = None,
     group: options.Group = None,
     outcomes_topic: options.OutcomesTopic = None,
     outcomes: options.Outcomes = None,
@@ -103,10 +107,11 @@ async def _tell_often(tell: Tell, runner: ShardRunner, interval_s: float) -> Non
 
 def _runner(settings: config.Settings, stop_at_end: bool) -> ShardRunner:
     shards = _shard_settings(settings, stop_at_end)
+    release = ReleaseRules(settings.release_ahead, settings.release_window) if uses_inlets(settings) else None
     if settings.stream:
         return EmbeddedShards(Path(settings.stream), settings.topic, shards)
     servers, security = settings.bootstrap_servers, security_of(settings)
-    return KafkaShards(settings.topic, shards, group=settings.group, bootstrap_servers=servers, **security)
+    return KafkaShards(settings.topic, shards, group=settings.group, release=release, bootstrap_servers=servers, **security)
 
 
 def _sink(settings: config.Settings, topic: str, topic_flag: str) -> BatchSink:

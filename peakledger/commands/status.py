@@ -13,12 +13,14 @@ from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import show
 from streams import changes, outcomes
 from streams.journal_publisher import read_position
+from streams.release_position import read_release_position
 
 POSITIONS = {
     "outcomes_next_frame": outcomes.POSITION_FILE,
     "entries_next_frame": changes.ENTRIES_POSITION_FILE,
     "balances_next_frame": changes.BALANCES_POSITION_FILE,
 }
+WAITING = ["interactive_waiting", "batch_waiting"]
 HIDDEN = ["source", "pid", "host", "epoch", "frame", *POSITIONS, "state_digest"]  # from the table, not from the JSON
 
 
@@ -26,7 +28,8 @@ def status(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
     """Show where each shard stands: what its journal holds, how far the balances and the outcomes are, and who writes it."""
     settings = config.load({"data": data}, config=config_file)
     items = [_item(path) for path in shard_directories(settings.data)]
-    show("status", items, as_json=as_json, hide=HIDDEN)
+    hide = HIDDEN if any(item[key] for item in items for key in WAITING) else [*HIDDEN, *WAITING]
+    show("status", items, as_json=as_json, hide=hide)
 
 
 def _item(directory: Path) -> dict[str, Any]:
@@ -34,6 +37,7 @@ def _item(directory: Path) -> dict[str, Any]:
     last = FrameHeader.unpack(end.last_frame) if end and end.last_frame else None
     owner = read_owner(directory)
     watermark = _watermark(directory)
+    release = read_release_position(directory)
     return {
         "shard": directory.name,
         "source": read_parameters(directory).source,
@@ -51,6 +55,8 @@ def _item(directory: Path) -> dict[str, Any]:
         "state_digest": watermark.state_digest if watermark else "",
         "frame": last.frame_number if last else 0,
         **{key: read_position(directory / file) for key, file in POSITIONS.items()},
+        "interactive_waiting": release.interactive_waiting if release else 0,
+        "batch_waiting": release.batch_waiting if release else 0,
         "ledger_time_ms": last.ledger_time_ms if last else 0,
         "journal_on_disk_bytes": sum(path.stat().st_blocks * 512 for path in (directory / "journal").iterdir()),
     }

@@ -14,13 +14,16 @@ from peakledger.commands.options import (
     EntriesTopic,
     Json,
     OutcomesTopic,
+    Priority,
     Stream,
     Topic,
     examples,
     kafka_errors,
+    uses_inlets,
 )
 from peakledger.display import show
 from peakledger.kafka_security import security_of
+from streams.inlets import priority_topics, released_topic
 
 app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")
 
@@ -28,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an emb
 @app.command(
     epilog=examples(
         "peakledger topics create --partitions 4",
+        "peakledger topics create --partitions 4 --priority",
         "peakledger topics create --stream season --topic payments.events",
     )
 )
@@ -39,18 +43,21 @@ def create(
     outcomes_topic: OutcomesTopic = None,
     entries_topic: EntriesTopic = None,
     balances_topic: BalancesTopic = None,
+    priority: Priority = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     config_file: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Create the topics of events and of outcomes, and of entries and balances where they are published.
+    """Create the topics of events and of outcomes, of entries and balances where they are published, and the inlets of priority.
 
     Records of any age are kept; of balances the last of each account. Topics that exist stay as they are.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
-    names = (settings.topic, settings.outcomes_topic, settings.entries_topic, settings.balances_topic)
+    names = [settings.topic, settings.outcomes_topic, settings.entries_topic, settings.balances_topic]
+    if uses_inlets(settings):
+        names += priority_topics(settings.topic)
     wanted = {name: partitions for name in names if name}
     if settings.stream:
         made = _create_embedded(Path(settings.stream), wanted)
@@ -72,7 +79,7 @@ def _create_embedded(directory: Path, wanted: dict[str, int]) -> dict[str, bool]
 def _create_in_kafka(settings: config.Settings, wanted: dict[str, int], replication_factor: int) -> dict[str, bool]:
     from streams.topics import create_topics
 
-    compacted = {settings.balances_topic} & wanted.keys()
+    compacted = {settings.balances_topic, released_topic(settings.topic)} & wanted.keys()
     with kafka_errors(settings):
         return asyncio.run(
             create_topics(

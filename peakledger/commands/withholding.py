@@ -33,6 +33,7 @@ from peakledger.withholding.files import AnswerFile, Answers, Instructions, RunF
 from peakledger.withholding.retries import Fate, Retries
 from peakledger.withholding.returning import ReturnTotals, returned_lines, write_return
 from peakledger.withholding.running import check_run, payments
+from streams.inlets import Inlet
 
 app = typer.Typer(
     no_args_is_help=True, help="Withhold in batches what a bank's files instruct (批量代扣), and tell what became of it."
@@ -243,7 +244,7 @@ def _publish(settings: config.Settings, channels: tuple[Channel, ...], publicati
 
 
 async def _send(settings: config.Settings, channels: tuple[Channel, ...], publication: _Publication) -> None:
-    async with publisher_of(settings, channels) as publisher:
+    async with publisher_of(settings, channels, Inlet.batch) as publisher:
         with step_progress() as bar:
             task = bar.add_task("publishing", total=publication.total)
             for done, (household, event) in enumerate(publication.events, 1):
