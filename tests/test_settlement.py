@@ -134,20 +134,24 @@ def test_the_cut_off_is_in_the_ledgers_own_time():
 
 # --- The commands -------------------------------------------------------------------------------------------------------
 
+# Days whose cut-off has passed, whatever the zone.
+FIRST_DAY, SECOND_DAY = ((date.today() - timedelta(days)).isoformat() for days in (3, 2))
+
 
 @pytest.fixture
 def peakledger(tmp_path, monkeypatch, command):
-    """Runs a command on a ledger of the documentation's example, in this process."""
-    for key, value in {"STREAM": "stream", "CLOSE_AFTER_DAYS": "36500", "FUTURE_DAYS": "366", "KEY_MEMORY_MB": "0"}.items():
+    """Runs a command on a ledger of the documentation's example, its dates moved to these days."""
+    for key, value in {"STREAM": "stream", "KEY_MEMORY_MB": "0"}.items():
         monkeypatch.setenv(f"PEAKLEDGER_{key}", value)
     monkeypatch.chdir(tmp_path)
-    example = Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl"
-    for arguments in (["topics", "create"], ["publish", str(example)], ["run", "--stop-at-end"]):
+    example = (Path(__file__).parent.parent / "docs" / "example-outlet-payments.jsonl").read_text()
+    Path("events.jsonl").write_text(example.replace("2026-07-23", FIRST_DAY).replace("2026-07-24", SECOND_DAY))
+    for arguments in (["topics", "create"], ["publish", "events.jsonl"], ["run", "--stop-at-end"]):
         assert command(*arguments).status == 0
     return command
 
 
-ROWS = ["20260723000001,3301234567890,20815,2026-07-23", "20260723000009,3301234567890,5,2026-07-23", "total,2,20820,"]
+ROWS = [f"20260723000001,3301234567890,20815,{FIRST_DAY}", f"20260723000009,3301234567890,5,{FIRST_DAY}", "total,2,20820,"]
 
 
 def channel_file(*rows: str) -> str:
@@ -159,10 +163,10 @@ def test_a_date_is_settled_behind_its_cut_off_once_closed_and_stays_closed(peakl
     to_come = (date.today() + timedelta(7)).isoformat()
     ended = peakledger("settle", "alipay", to_come, channel_file("total,0,0,"), "--move-clock")
     assert ended.status == 12 and f"{to_come} of alipay ends at" in ended.err
-    settling = ("settle", "unionpay_pos", "2026-07-23", channel_file(*ROWS))
+    settling = ("settle", "unionpay_pos", FIRST_DAY, channel_file(*ROWS))
     planned = peakledger(*settling, "--dry-run", "--json").items
     assert [(leg["debit"], leg["amount_fen"]) for leg in planned] == [
-        (SUSPENSE, 15_200),
+        (f"suspense:007{FIRST_DAY.replace('-', '')}", 15_200),
         ("ledger:6603", 79),
         ("ledger:1002", 20_736),
         ("ledger:1002", 5),
@@ -176,24 +180,24 @@ def test_a_date_is_settled_behind_its_cut_off_once_closed_and_stays_closed(peakl
     (shard,) = settled.items
     assert (shard["balance_fen"], shard["bank_fen"], shard["fee_fen"], shard["suspense_fen"]) == (0, 20_741, 79, 15_195)
     assert peakledger(*settling, "--close").status == 12
-    payment = {"type": "payment", "channel": "unionpay_pos", "business_date": "2026-07-23", "serial": "99"}
+    payment = {"type": "payment", "channel": "unionpay_pos", "business_date": FIRST_DAY, "serial": "99"}
     Path("late.jsonl").write_text(json.dumps(payment | {"household": HOUSEHOLD, "amount_fen": 1}) + "\n")
     assert peakledger("publish", "late.jsonl").status == 0
     assert peakledger("run", "--stop-at-end", "--json").items[0]["events_refused"] == 1
     assert [item["code"] for item in peakledger("quarantine", "list", "--json").items] == ["business_date_closed"]
     ended = peakledger(*settling)
     assert ended.status == 12 and "is closed for unionpay_pos" in ended.err
-    states = {item["channel"]: item["state"] for item in peakledger("settlements", "--dates", "2026-07-01..", "--json").items}
+    states = {item["channel"]: item["state"] for item in peakledger("settlements", "--dates", FIRST_DAY + "..", "--json").items}
     assert states == {"unionpay_pos": "closed", "citizen_card": "open"}
 
 
 def test_what_comes_behind_a_settlement_is_settled_too_and_other_movements_remain(peakledger):
-    path = channel_file("20260724000001,3301234567920,7755,2026-07-24", "total,1,7755,")
-    settling = ("settle", "citizen_card", "2026-07-24", path)
+    path = channel_file(f"20260724000001,3301234567920,7755,{SECOND_DAY}", "total,1,7755,")
+    settling = ("settle", "citizen_card", SECOND_DAY, path)
     assert peakledger(*settling).status == 12
-    key = {"business_date": "2026-07-24", "serial": "7"}
+    key = {"business_date": SECOND_DAY, "serial": "7"}
     payment = {"type": "payment", "channel": "citizen_card", "household": "3301234567920", "amount_fen": 45}
-    leg = {"debit": "clearing:00620260724", "credit": "household:3301234567920", "amount_fen": 3, "code": 9}
+    leg = {"debit": f"clearing:006{SECOND_DAY.replace('-', '')}", "credit": "household:3301234567920", "amount_fen": 3, "code": 9}
     events = [payment, {"type": "transfer", "channel": "ledger", "legs": [leg]}]
     Path("later.jsonl").write_text("".join(json.dumps(event | key) + "\n" for event in events))
     assert peakledger("publish", "later.jsonl").status == 0
@@ -210,9 +214,9 @@ def test_what_comes_behind_a_settlement_is_settled_too_and_other_movements_remai
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["citizen_card", "2026-07-24"], "settled by its file"),
-        (["business_hall", "2026-07-24", "channel.csv"], "no file to settle by"),
-        (["billing", "2026-07-24"], "takes no payments"),
+        (["citizen_card", SECOND_DAY], "settled by its file"),
+        (["business_hall", SECOND_DAY, "channel.csv"], "no file to settle by"),
+        (["billing", SECOND_DAY], "takes no payments"),
     ],
 )
 def test_what_a_channel_is_settled_by_is_asked_for(command, arguments, told):
