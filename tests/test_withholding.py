@@ -1,5 +1,7 @@
-"""``peakledger withholding`` on an embedded stream: runs, duplicates, files that are refused, and a run that was killed."""
+"""``peakledger withholding`` on an embedded stream: runs, duplicates, files that are refused, a run that was killed, the bank's
+answers, the return file, and the retry calendar."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -8,60 +10,56 @@ import time
 
 import pytest
 
-from tests.commands import in_a_process
-from tests.withheld import SETTINGS, Station, make_ledger, run_line, run_rows, write_rows, write_run
+from tests.withheld import Station, answer_line, answer_rows, run_line, run_rows, write_rows, write_run
 
-LINES = [run_line(1, 100), run_line(2, 250), run_line(3, 400)]
+LINES = [run_line(number, 100 * number) for number in range(1, 6)]
+FROZEN = LINES[4].household  # whose line the ledger refuses
+# Line 1 is paid, line 2 refused for a reason that may pass, line 3 for one that may not; line 4 is not answered yet.
+ANSWERS = [answer_line(1), answer_line(2, 200, 1), answer_line(3, 300, 4)]
 
 
 @pytest.fixture(scope="module")
-def booked(tmp_path_factory):
-    """A directory whose ledger has a run of LINES."""
-    directory = tmp_path_factory.mktemp("booked")
-    make_ledger(directory)
-    file = write_run(directory / "run.csv", LINES)
-    (item,) = in_a_process("withholding", "run", str(file), "--json", cwd=directory, **SETTINGS).items
-    assert (item["lines"], item["amount_fen"], item["published"], item["duplicate"]) == (3, 750, 3, False)
-    (item,) = in_a_process("run", "--stop-at-end", "--json", cwd=directory, **SETTINGS).items
-    assert item["events_applied"] == 3
-    return directory
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("withheld")
 
 
 @pytest.fixture
-def station(booked, monkeypatch, capsys):
-    return Station(booked, monkeypatch, capsys)
+def station(directory, monkeypatch, command):
+    """A ledger that has a run of LINES, of which it refused the last, and ANSWERS to it; the first test that asks makes it."""
+    station = Station(directory, monkeypatch, command)
+    if not (directory / "run.csv").exists():
+        station.make_ledger()
+        head = '{"channel":"ledger","business_date":"2026-07-23","account":"household:' + FROZEN + '"'
+        events = [f'{head},"type":"open_account","serial":"O1"}}', f'{head},"type":"freeze","serial":"F1"}}']
+        (directory / "freeze.jsonl").write_text("\n".join(events))
+        assert command("publish", "freeze.jsonl").status == 0
+        (item,) = station.withholding("run", write_run(directory / "run.csv", LINES), "--json").items
+        assert (item["lines"], item["amount_fen"], item["published"], item["duplicate"]) == (5, 1500, 5, False)
+        assert station.engine()["events_applied"] == 6
+        assert station.withholding("results", write_rows(directory / "answer.csv", answer_rows(ANSWERS))).status == 0
+        counts = station.engine()
+        assert (counts["events_applied"], counts["events_refused"]) == (9, 1)
+    return station
 
 
-@pytest.fixture
-def new_station(tmp_path, monkeypatch, capsys):
-    make_ledger(tmp_path)
-    return Station(tmp_path, monkeypatch, capsys)
+# --- The run ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_holds_every_line_and_the_same_file_is_a_duplicate_as_a_whole(station):
-    (balance,) = station.command("balance", "clearing:01420260723", "--json").items
-    assert (balance["debits_pending_fen"], balance["debits_posted_fen"]) == (750, 0)
-    file = station.directory / "run.csv"
-    (item,) = station.withholding("run", file, "--json").items
-    assert (item["published"], item["booked_before"], item["duplicate"]) == (0, 3, True)
-    assert "a duplicate as a whole" in station.withholding("run", file).out
-
-
-def test_a_file_that_the_engine_has_not_consumed_yet_is_published_again_and_booked_once(new_station):
-    file = write_run(new_station.directory / "run.csv", LINES)
-    for _ in range(2):
-        assert new_station.withholding("run", file, "--json").items[0]["published"] == 3
-    counts = new_station.engine()
-    assert (counts["events_applied"], counts["events_existing"]) == (3, 3)
+def test_the_same_file_again_is_a_duplicate_as_a_whole(station):
+    before = station.published_bytes()
+    (item,) = station.withholding("run", "run.csv", "--json").items
+    assert (item["published"], item["booked_before"], item["duplicate"]) == (0, 5, True)
+    assert "a duplicate as a whole" in station.withholding("run", "run.csv").out
+    assert station.published_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ([LINES[0], run_line(2, 251), LINES[2]], "line 2 has amount_fen 251, and was booked with 250"),
-        ([LINES[0], LINES[1]._replace(household="3301234599999"), LINES[2]], "line 2 has household 3301234599999"),
-        (LINES[:2], "line 3 was booked, and is not in this file"),
-        ([*LINES, run_line(4)], "line 4 is the last in this file, and was not in the file that was run"),
+        ([LINES[0], run_line(2, 201), *LINES[2:]], "line 2 has amount_fen 201, and was booked with 200"),
+        ([LINES[0], LINES[1]._replace(household="3301234599999"), *LINES[2:]], "line 2 has household 3301234599999"),
+        (LINES[:3], "line 4 was booked, and is not in this file"),
+        ([*LINES, run_line(6)], "line 6 is the last in this file, and was not in the file that was run"),
     ],
 )
 def test_another_file_under_the_same_number_is_refused_as_a_whole(station, lines, told):
@@ -75,8 +73,8 @@ def test_another_file_under_the_same_number_is_refused_as_a_whole(station, lines
 @pytest.mark.parametrize(
     ("row", "column", "value", "told"),
     [
-        (-1, 2, "751", "the sum in fen of total is 750, the trailer says '751' (line 6, column amount_fen)"),
-        (-1, 1, "4", "the count of lines of total is 3, the trailer says '4' (line 6, column household)"),
+        (-1, 2, "1501", "the sum in fen of total is 1500, the trailer says '1501' (line 8, column amount_fen)"),
+        (-1, 1, "4", "the count of lines of total is 5, the trailer says '4' (line 8, column household)"),
         (1, 3, "icbc", "no channel has the bank 'icbc'"),
         (1, 2, "2026-07-24", "try 1 of run 20260723001 is not of 2026-07-24. Its business date must be 2026-07-23"),
         (1, 1, "12345678901", "'12345678901' is no number of a run"),
@@ -99,19 +97,141 @@ def test_a_file_that_is_not_there_and_an_encoding_that_is_not_known_are_errors_o
     assert station.withholding("run", file, "--file-encoding", "big5").status == 2
 
 
-def test_a_run_that_was_killed_is_finished_by_running_it_again(new_station):
-    count = 12_000
-    file = write_run(new_station.directory / "run.csv", [run_line(number) for number in range(1, count + 1)])
-    before = new_station.published_bytes()
+def test_a_run_that_was_killed_is_finished_by_running_it_again(tmp_path, monkeypatch, command):
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    count = 6_000
+    file = write_run(station.directory / "run.csv", [run_line(number) for number in range(1, count + 1)])
+    before = station.published_bytes()
     command = [sys.executable, "-m", "peakledger", "withholding", "run", str(file)]
-    with subprocess.Popen(command, cwd=new_station.directory) as process:
-        while new_station.published_bytes() < before + 50_000 and process.poll() is None:
+    with subprocess.Popen(command, cwd=station.directory) as process:
+        while station.published_bytes() < before + 30_000 and process.poll() is None:
             time.sleep(0.002)
         os.kill(process.pid, signal.SIGKILL)
-    applied = new_station.engine()["events_applied"]
+    applied = station.engine()["events_applied"]
     assert applied > 0
-    (item,) = new_station.withholding("run", file, "--json").items
+    (item,) = station.withholding("run", file, "--json").items
     assert (item["published"], item["booked_before"]) == (count - applied, applied)
-    counts = new_station.engine()
+    counts = station.engine()
     assert (counts["events_applied"], counts["events_refused"]) == (count, 0)
-    assert new_station.withholding("run", file, "--json").items[0]["duplicate"]
+    assert station.withholding("run", file, "--json").items[0]["duplicate"]
+
+
+# --- What became of it --------------------------------------------------------------------------------------------------
+
+
+def answer(station, lines, **heading):
+    file = write_rows(station.directory / "other.csv", answer_rows(lines, **heading))
+    return station.withholding("results", file, "--json")
+
+
+def returned(station, file):
+    """Return what the return file says of each line: result, reason, code of the ledger, date of the next try."""
+    assert station.withholding("return", file, "--out", "back.csv").status == 0
+    rows = list(csv.reader((station.directory / "back.csv").open(encoding="utf-8")))
+    return {int(row[0]): (row[6], row[9], row[10], row[11]) for row in rows if row[0].isdigit()}
+
+
+def counts(ended, name):
+    return {item[name]: item["lines"] for item in ended.items}
+
+
+def test_the_return_file_tells_what_became_of_each_line_with_totals_by_result(station):
+    assert returned(station, "run.csv") == {
+        1: ("posted", "", "", ""),
+        2: ("voided", "01", "", "2026-07-26"),
+        3: ("voided", "04", "", "never"),
+        4: ("pending", "", "", ""),
+        5: ("refused", "", "account_frozen", "2026-07-26"),
+    }
+    text = (station.directory / "back.csv").read_text()
+    assert text.endswith(
+        "pending,1,400{0}\nposted,1,100{0}\nvoided,2,500{0}\nrefused,1,500{0}\ntotal,5,1500{0}\n".format("," * 9)
+    )
+    for encoding in ("utf-8", "gb18030"):
+        write_run(station.directory / "same.csv", LINES, encoding)
+        assert station.withholding("return", "same.csv", "--out", "back.csv").status == 0
+        assert (station.directory / "back.csv").read_text(encoding) == text
+    assert counts(station.withholding("status", "run.csv", "--json"), "result")["voided"] == 2
+
+
+def test_answers_that_came_before_are_a_duplicate_as_a_whole(station):
+    before = station.published_bytes()
+    ended = station.withholding("results", "answer.csv")
+    assert ended.status == 0 and "All of this was answered before" in ended.out
+    assert station.published_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([answer_line(1), answer_line(6)], "line 6 is not in the journal"),
+        ([answer_line(1), answer_line(2, 201)], "line 2 has amount_fen 201, and was booked with 200"),
+        ([answer_line(1), answer_line(2, 200)._replace(household=FROZEN)], f"line 2 has household {FROZEN}"),
+        ([answer_line(1), answer_line(3, 300)], "line 3 was voided before, and is answered otherwise now"),
+    ],
+)
+def test_answers_are_refused_as_a_whole_where_one_of_them_cannot_be(station, lines, told):
+    before = station.published_bytes()
+    ended = answer(station, lines)
+    assert (ended.status, ended.out) == (11, "") and told in ended.err
+    assert station.published_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "on", "told"),
+    [
+        ("run.csv", "2026-07-27", "Its calendar has 2026-07-26, 2026-07-30"),
+        ("run.csv", "2026-07-23", "is not tried again on 2026-07-23"),
+        ("tried.csv", "2026-07-26", "Name the file of its first try"),
+    ],
+)
+def test_a_date_that_is_not_in_the_calendar_is_an_error_of_usage(station, file, on, told):
+    write_run(station.directory / "tried.csv", LINES[1:2], day="2026-07-26", try_number=2)
+    ended = station.withholding("retries", file, "--on", on, "--out", "nothing.csv")
+    assert ended.status == 2 and told in ended.err
+    assert not (station.directory / "nothing.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (LINES[0], "line 1 is posted in try 1"),
+        (run_line(2, 201), "line 2 has amount_fen 201, and was booked with 200"),
+        (run_line(7), "line 7 is missing in try 1"),
+    ],
+)
+def test_a_later_try_is_refused_as_a_whole_where_a_line_of_it_is_open_paid_or_another(station, line, told):
+    file = write_run(station.directory / "tried.csv", [line], day="2026-07-26", try_number=2)
+    ended = station.withholding("run", file)
+    assert ended.status == 11 and told in ended.err
+
+
+def test_lines_that_failed_are_tried_again_until_the_last_day(station):
+    assert station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").status == 0
+    for _ in range(2):  # before the engine has consumed it, a file is published again, and booked once
+        assert station.withholding("run", "2.csv", "--json").items[0]["published"] == 2
+    station.let_days_pass(6)  # all that is not answered expires, by the ledger's clock
+    assert station.engine()["events_existing"] == 1
+    assert {line: told[0] for line, told in returned(station, "2.csv").items()} == {2: "expired", 5: "refused"}
+    assert "was run already" in station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").err
+    ended = station.withholding("retries", "run.csv", "--on", "2026-07-30", "--out", "3.csv", "--json")
+    assert counts(ended, "fate") == {"tried_again": 3, "done": 1, "given_up": 1}
+    assert station.withholding("run", "3.csv").status == 0
+    # The bank has paid line 4 of the first try when it was too late: a person must look at it.
+    ended = answer(station, [answer_line(4, 400)])
+    assert (ended.status, counts(ended, "effect")) == (10, {"not_held": 1})
+    station.engine()
+    assert "pending_transfer_expired" in station.command("quarantine", "list").out
+    assert answer(station, [answer_line(4, 400)]).document["published"] == 0
+    ended = answer(station, [answer_line(2, 200, 1), answer_line(4, 400, 1)], try_number=3, day="2026-07-31")
+    assert counts(ended, "effect") == {"voided": 2}
+    station.engine()
+    assert returned(station, "3.csv") == {
+        2: ("voided", "01", "", "never"),
+        4: ("voided", "01", "", "never"),
+        5: ("refused", "", "account_frozen", "never"),
+    }
+    (item,) = [item for item in station.withholding("status", "3.csv", "--json").items if item["result"] == "voided"]
+    assert (item["lines"], item["tried_again"], item["given_up"]) == (2, 0, 2)
+    assert station.command("verify").status == 0

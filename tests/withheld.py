@@ -1,18 +1,15 @@
 """Files of withholding for tests, written by plain means, and the command on a ledger of its own."""
 
 import asyncio
-import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import pytest
-
 from ledger.events import Clock
-from peakledger import cli
 from peakledger.withholding.files import ANSWER_COLUMNS, RUN_COLUMNS, AnswerLine, RunLine
 from streams.publisher import EmbeddedPublisher
-from tests.commands import Ended, in_a_process
+from tests.commands import Ended
 
 RUN = "20260723001"
 DAY = "2026-07-23"
@@ -57,30 +54,23 @@ SETTINGS = {
 }
 
 
-def make_ledger(directory: Path) -> None:
-    """Make an embedded stream and an empty ledger in a directory."""
-    for command in (["topics", "create"], ["run", "--stop-at-end"]):
-        assert in_a_process(*command, cwd=directory, **SETTINGS).status == 0
-
-
 class Station:
     """``peakledger`` in a directory with an embedded stream and a ledger, in this process; the engine runs when it is told to."""
 
-    def __init__(self, directory: Path, monkeypatch, capsys) -> None:
-        self.directory, self._monkeypatch, self._capsys = directory, monkeypatch, capsys
+    def __init__(self, directory: Path, monkeypatch, command: Callable[..., Ended]) -> None:
+        """``command`` is the fixture."""
+        self.directory, self.command = directory, command
         for key, value in SETTINGS.items():
             monkeypatch.setenv(key, value)
         monkeypatch.chdir(directory)
 
-    def command(self, *arguments: object) -> Ended:
-        self._monkeypatch.setattr(sys, "argv", ["peakledger", *map(str, arguments)])
-        with pytest.raises(SystemExit) as raised:
-            cli.main()
-        captured = self._capsys.readouterr()
-        return Ended(int(raised.value.code or 0), captured.out, captured.err)
+    def make_ledger(self) -> None:
+        """Make an embedded stream and an empty ledger."""
+        assert self.command("topics", "create").status == 0
+        self.engine()
 
     def withholding(self, *arguments: object) -> Ended:
-        return self.command("withholding", *arguments)
+        return self.command("withholding", *map(str, arguments))
 
     def engine(self) -> dict[str, int]:
         """Apply what was published so far; return the engine's counts."""

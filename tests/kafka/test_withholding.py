@@ -1,0 +1,57 @@
+"""A bank's run on a real topic with two partitions: a duplicate as a whole, partial success, the return file, a retry."""
+
+import csv
+import json
+
+from tests.withheld import answer_line, answer_rows, run_line, write_rows, write_run
+
+LINES = [run_line(number, 100 * number) for number in range(1, 41)]
+
+
+def test_a_run_is_held_answered_in_part_returned_and_tried_again(kafka_broker, new_topic, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "bootstrap_servers": kafka_broker.bootstrap_servers,
+        "topic": new_topic(2),
+        "data": "ledger",
+        "outcomes": "none",
+        "close_after_days": 36500,
+        "future_days": 366,
+    }
+    (tmp_path / "peakledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+
+    def run(*arguments):
+        ended = command(*arguments, "--json")
+        assert ended.status == 0, ended.err
+        return ended.items
+
+    def apply():
+        return [shard["events_applied"] for shard in run("run", "--stop-at-end")]
+
+    apply()
+    write_run(tmp_path / "run.csv", LINES, "gb18030")
+    assert run("withholding", "run", "run.csv")[0]["published"] == 40
+    applied = apply()
+    assert sum(applied) == 40 and min(applied) > 0
+    assert run("withholding", "run", "run.csv")[0]["duplicate"]
+    # One line in four is refused, every second of those for a reason that may pass; the last is not answered.
+    answers = [answer_line(line.number, line.amount_fen, (0, 0, 1, 0, 0, 0, 4, 0)[line.number % 8]) for line in LINES[:-1]]
+    write_rows(tmp_path / "answer.csv", answer_rows(answers))
+    effects = {item["effect"]: item["lines"] for item in run("withholding", "results", "answer.csv")}
+    assert effects == {"posted": 29, "voided": 10}
+    assert sum(apply()) == 79
+    results = {item["result"]: item["lines"] for item in run("withholding", "return", "run.csv", "--out", "back.csv")}
+    assert results == {"pending": 1, "posted": 29, "voided": 10}
+    rows = [row for row in csv.reader((tmp_path / "back.csv").open(encoding="gb18030")) if row[0].isdigit()]
+    assert [row[6] for row in rows] == [
+        *("posted" if answer.is_paid else "voided" for answer in answers),
+        "pending",
+    ]
+    fates = {
+        item["fate"]: item["lines"]
+        for item in run("withholding", "retries", "run.csv", "--on", "2026-07-26", "--out", "second.csv")
+    }
+    assert fates == {"tried_again": 5, "pending": 1, "done": 29, "given_up": 5}
+    assert run("withholding", "run", "second.csv")[0]["published"] == 5
+    assert sum(apply()) == 84
+    assert run("withholding", "status", "second.csv")[0]["result"] == "pending"
