@@ -80,12 +80,13 @@ endef
 TREE := .ci .gitignore Makefile MANIFEST.in LICENSE setup.py pyproject.toml requirements docs $(wildcard *.md) ledger streams peakledger bench tests
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
 
-# What ends a process writes to its standard error, which pytest must not have captured then.
+# What ends a process writes to its standard error, which pytest must not have captured then. libstdc++ comes first as well, or an
+# exception that matplotlib throws ends the process.
 .PHONY: sanitize
 sanitize: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run unit and property tests on a build with ASan and UBSan
 	$(call copy_tree,build/sanitize)
 	cd build/sanitize && PEAKLEDGER_BUILD=sanitize python setup.py --quiet build_ext --inplace
-	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$$PWD" python -m pytest --capture=sys $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libstdc++.so.6)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$$PWD" python -m pytest --capture=sys $(UNIT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
