@@ -1,11 +1,13 @@
 """The two inlets before a topic of events, and the topic that says how far they are released: names, and reading from Kafka."""
 
 import asyncio
+import logging
 from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
 from ledger._core import walk_batches
 from ledger.errors import CorruptBatch, PositionLost, SourceUnavailable
@@ -13,6 +15,8 @@ from streams.blocks import Block
 from streams.compression import inflate
 from streams.consumer import BlockConsumer
 from streams.merging import Record, Released
+
+log = logging.getLogger(__name__)
 
 _READ_TIMEOUT_S = 0.25
 _FIRST_LOOK_BACK = 2  # the last record and the marker that ends its kafka_txn
@@ -96,7 +100,12 @@ class KafkaInlets:
         return Released(first[self._of[Inlet.interactive]], first[self._of[Inlet.batch]])
 
     async def _end_offset(self, partition: TopicPartition) -> int:
-        return int((await self._asking.end_offsets([partition]))[partition])
+        while True:
+            try:
+                return int((await self._asking.end_offsets([partition]))[partition])
+            except KafkaTimeoutError:
+                # As a fetch does, for as long as Kafka is away.
+                log.warning("%s/%d: Kafka does not say where it ends; asking again", *partition)
 
     async def _last_value(self, partition: TopicPartition) -> bytes | None:
         """Return the value of a partition's last record that counts, looking back further and further."""

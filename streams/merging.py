@@ -5,7 +5,7 @@ batch records of its household that are dated no later. So no two records of a h
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ class Released(msgspec.Struct, frozen=True):
 
     interactive_next: int = 0
     batch_next: int = 0
-    lifted: Sequence[int] = ()
+    lifted: tuple[int, ...] = ()
 
 
 class WaitingBatch:
@@ -129,7 +129,7 @@ class Merge:
     def released(self) -> Released:
         """How far the inlets are released once everything that was taken is."""
         interactive_next = self._interactive[0][OFFSET] if self._interactive else self.interactive_read_to
-        return Released(interactive_next, self.batch.next_offset, sorted(self.batch.lifted))
+        return Released(interactive_next, self.batch.next_offset, tuple(sorted(self.batch.lifted)))
 
     def add_interactive(self, records: Iterable[Record], read_to: int) -> None:
         """Take what was read of the interactive inlet behind all that came before, up to ``read_to``."""

@@ -9,20 +9,22 @@ import pytest
 
 from bench.workload import LEDGER_ZONE
 from ledger.channels import SerialForm
-from ledger.errors import ConfigurationError
+from ledger.errors import ConfigurationError, Fenced
 from ledger.event_fields import format_serial
 from ledger.events import Bill, Payment
 from ledger.layouts import JOURNAL_ENTRY, EntryKind
-from streams.inlets import Inlet, priority_topics
+from streams.inlets import Inlet, KafkaInlets, priority_topics
+from streams.kafka_txns import KafkaTxns
+from streams.merging import Released
 from streams.publisher import Publisher
 from streams.release import ReleaseRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
-from tests.engine_process import EngineProcess, has_consumed
+from tests.engine_process import EngineProcess, has_consumed, is_running
 from tests.ledger_check import frames
 
-BILLS, PAYMENTS = 12_000, 100
-AHEAD = 100
+BILLS, PAYMENTS = 6000, 100
+AHEAD = 50
 TODAY = datetime.now(LEDGER_ZONE).date()
 
 
@@ -69,9 +71,10 @@ def publish(broker, topic: str, inlet: Inlet, events: Iterable[Bill | Payment]) 
     asyncio.run(run())
 
 
-def engine(broker, topic: str, data, group: str) -> EngineProcess:
+def engine(broker, topic: str, data, group: str, **settings: int) -> EngineProcess:
     rules = {"ahead": AHEAD, "window": BILLS}
-    return EngineProcess(topic=topic, data=data, group=group, bootstrap_servers=broker.bootstrap_servers, release=rules)
+    servers = broker.bootstrap_servers
+    return EngineProcess(topic=topic, data=data, group=group, bootstrap_servers=servers, release=rules, **settings)
 
 
 def applied(shard) -> list[tuple[str, int]]:
@@ -118,16 +121,62 @@ def test_payments_that_arrive_while_bills_wait_are_applied_before_most_of_them(k
 
 def test_a_release_that_is_killed_again_and_again_releases_each_record_once(kafka_broker, topic, tmp_path):
     publish(kafka_broker, topic, Inlet.batch, bills(0, BILLS))
-    kills = range(4)
+    kills = range(3)
     for kill in kills:
         # A group of its own for each, so that Kafka does not wait for the one that was killed.
         process = engine(kafka_broker, topic, tmp_path, group=f"{topic}-{kill}")
-        process.wait_until(has_consumed(500 * (kill + 1)))
+        process.wait_until(has_consumed(300 * (kill + 1)))
         publish(kafka_broker, topic, Inlet.interactive, payments(range(kill, BILLS, BILLS // PAYMENTS)))
         process.end(signal.SIGKILL)
     publish(kafka_broker, topic, Inlet.batch, bills(BILLS, BILLS + 100))
     run_to_the_end(kafka_broker, topic, tmp_path)
     check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS + 100 + len(kills) * PAYMENTS)
+
+
+def test_two_engines_hand_over_partitions_with_what_waits_in_their_inlets(kafka_broker, new_topic, tmp_path):
+    topic = new_topic(partitions=2)
+    for name in priority_topics(topic):
+        kafka_broker.create_topic(name, partitions=2)
+    publish(kafka_broker, topic, Inlet.batch, bills(0, BILLS))
+    first = engine(kafka_broker, topic, tmp_path, group=topic, heartbeat_interval_ms=200)
+    first.wait_until(lambda status: all(has_consumed(500, partition)(status) for partition in (0, 1)))
+    publish(kafka_broker, topic, Inlet.interactive, payments(range(0, BILLS, BILLS // PAYMENTS)))
+    second = engine(kafka_broker, topic, tmp_path, group=topic, heartbeat_interval_ms=200)
+    second.wait_until(lambda status: len(status) == 1 and is_running(*status)(status))
+    assert first.end(signal.SIGTERM) == 0, first.errors
+    second.wait_until(lambda status: len(status) == 2 and all(is_running(partition)(status) for partition in status))
+    assert second.end(signal.SIGTERM) == 0, second.errors
+    run_to_the_end(kafka_broker, topic, tmp_path)
+    shards = [tmp_path / f"{topic}-{partition}" for partition in (0, 1)]
+    found = [check_each_once_and_in_order(shard, len(applied(shard))) for shard in shards]
+    assert sum(map(len, found)) == BILLS + PAYMENTS
+
+
+def test_a_writer_that_was_overtaken_releases_nothing_more(kafka_broker, topic):
+    async def run() -> int:
+        old, new = (KafkaTxns(topic, 0, bootstrap_servers=kafka_broker.bootstrap_servers) for _ in range(2))
+        record = (0, 1, b"3301234567890", b"value")
+        try:
+            await old.start()
+            assert await old.write([record], Released(1)) == 1
+            await new.start()
+            with pytest.raises(Fenced, match=f"Another process releases the inlets of {topic}/0"):
+                await old.write([record], Released(1))
+            return await new.write([record], Released(2))
+        finally:
+            await old.close(5)
+            await new.close(5)
+
+    assert asyncio.run(run()) > 1
+    assert asyncio.run(released(kafka_broker, topic)) == Released(2)
+
+
+async def released(broker, topic: str) -> Released:
+    inlets = KafkaInlets(topic, 0, bootstrap_servers=broker.bootstrap_servers)
+    try:
+        return await inlets.start()
+    finally:
+        await inlets.close(5)
 
 
 def run_to_the_end(broker, topic: str, data) -> None:
