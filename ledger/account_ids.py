@@ -101,7 +101,11 @@ def parse_account(text: str) -> int:
     return kind_bits | _digits_and_number(number)
 
 
+_KIND_NAMES = {kind.value: kind.name for kind in AccountKind}  # made beforehand: a reconciliation names accounts by the million
+
+
 def format_account(id_: int) -> str:
-    """Return ``kind:number`` of an account id."""
+    """Return ``kind:number`` of an account id. Raises ValueError where its kind is none."""
     digits = id_ >> _NUMBER_BITS & 0x3F
-    return f"{AccountKind(id_ >> _KIND_SHIFT).name}:{id_ & (1 << _NUMBER_BITS) - 1:0{digits}d}"
+    kind = _KIND_NAMES.get(id_ >> _KIND_SHIFT) or AccountKind(id_ >> _KIND_SHIFT).name
+    return f"{kind}:{id_ & (1 << _NUMBER_BITS) - 1:0{digits}d}"

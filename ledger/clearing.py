@@ -62,23 +62,26 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
     account = clearing_account(channel, business_date)
     slot = history.balances.slot_of(account)
     found = Clearing()
+    payment, reverse = int(EntryCode.payment), int(EntryKind.reverse)  # looked at for each entry, which an enum makes slow
     reversed_fen: dict[int, int] = {}
     ended_holds: set[int] = set()
     settled: dict[int, Movement] = {}
     for entries in history.entries(account):
-        movements = [Movement(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
-        households = history.balances.accounts_in([movement.credit_slot for movement in movements])
-        for movement, household in zip(movements, households, strict=True):
-            seq, serial, amount_fen, reference_seq, _, _, code, kind = movement
+        movements = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
+        households = history.balances.accounts_in([credit_slot for _, _, _, _, _, credit_slot, _, _ in movements])
+        for fields, household in zip(movements, households, strict=True):
+            seq, serial, amount_fen, reference_seq, _, _, code, kind = fields
             if kind in _ENDS_HOLD:
                 ended_holds.add(reference_seq)
-            if code == EntryCode.payment and kind in _POSTED:
-                if kind == EntryKind.reverse:
+            if code == payment and kind in _POSTED:
+                if kind == reverse:
                     reversed_fen[reference_seq] = reversed_fen.get(reference_seq, 0) + amount_fen
                 else:
                     number = (household or "").rpartition(":")[2]
                     found.bookings[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq)
-            elif kind == EntryKind.pending and seq not in ended_holds:
+                continue
+            movement = Movement(*fields)
+            if kind == EntryKind.pending and seq not in ended_holds:
                 found.open_holds.append(movement)
             elif kind in _POSTED and code == SETTLEMENT_CODE:
                 settled[seq] = movement
