@@ -11,10 +11,8 @@ from ledger._core import BalanceRenderer, ChangeRenderer, EntryRenderer
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.projections.balances import BalanceReader, watermark_of
 from streams.journal_publisher import TIMEOUT_S, Batches, JournalPublisher
+from streams.positions import BALANCES_FILE, ENTRIES_FILE
 from streams.sinks import BatchSink
-
-ENTRIES_POSITION_FILE = "entries.position"
-BALANCES_POSITION_FILE = "balances.position"
 
 
 class ChangePublisher(JournalPublisher):
@@ -53,7 +51,7 @@ class EntryPublisher(ChangePublisher):
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         renderer = EntryRenderer(channels)
-        super().__init__(directory, sink, partition, renderer, position_file=ENTRIES_POSITION_FILE, timeout_s=timeout_s)
+        super().__init__(directory, sink, partition, renderer, position_file=ENTRIES_FILE, timeout_s=timeout_s)
 
 
 class BalancePublisher(ChangePublisher):
@@ -61,4 +59,4 @@ class BalancePublisher(ChangePublisher):
 
     def __init__(self, directory: Path | str, sink: BatchSink, partition: int, *, timeout_s: float = TIMEOUT_S) -> None:
         renderer = BalanceRenderer(())
-        super().__init__(directory, sink, partition, renderer, position_file=BALANCES_POSITION_FILE, timeout_s=timeout_s)
+        super().__init__(directory, sink, partition, renderer, position_file=BALANCES_FILE, timeout_s=timeout_s)

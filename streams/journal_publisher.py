@@ -1,17 +1,19 @@
 """Publishes what a shard's journal tells to one partition of a topic: frames rendered by the core, in order, in whole batches.
 
-How far that went stands in a file of the shard, replaced when the topic has acknowledged. A publisher that is killed goes on from
-there: nothing is lost, and the last frames may be told twice.
+How far that went stands in a file of the shard (``streams.positions``). A publisher that is killed goes on from there: nothing is
+lost, and the last frames may be told twice. A topic that the file does not name is told everything from the first frame on.
 """
 
 import asyncio
-import json
-import os
+import logging
 from pathlib import Path
 
 from ledger._core import BatchRenderer, JournalReader
 from ledger.errors import PeakledgerError
+from streams.positions import Position, read_position, write_position
 from streams.sinks import BatchSink
+
+log = logging.getLogger(__name__)
 
 ROUND_BYTES = 8 << 20
 ROUND_FRAMES = 1000
@@ -46,9 +48,17 @@ class JournalPublisher:
         self._timeout_s = timeout_s
         self._renderer = renderer
         self._reader = JournalReader(Path(directory) / "journal", follow=True)
-        self.next_frame = read_position(self._position_file)
+        self.next_frame = self._first_frame()
         if self.next_frame > 1:
             self._reader.seek_frame(self.next_frame)
+
+    def _first_frame(self) -> int:
+        """Return the number of the frame to begin with."""
+        position = read_position(self._position_file)
+        if position.topic in {self._sink.topic, ""}:
+            return position.next_frame
+        log.warning("%s tells of %s: %s is told everything", self._position_file, position.topic, self._sink.topic)
+        return 1
 
     async def publish_up_to(self, durable_frame: int) -> None:
         """Publish frames up to one that is durable; return when they are acknowledged and that is noted.
@@ -62,7 +72,7 @@ class JournalPublisher:
             for batch, record_count in batches:
                 await self._sink.send(self._partition, batch, record_count)
             await self._sink.flush(self._timeout_s)
-            await asyncio.to_thread(write_position, self._position_file, next_frame)
+            await asyncio.to_thread(write_position, self._position_file, Position(next_frame, self._sink.topic))
             self.next_frame = next_frame
 
     def _render(self, last_frame: int) -> tuple[Batches, int]:
@@ -78,23 +88,3 @@ class JournalPublisher:
             batches += self._renderer.add_frame(frame)
             next_frame = frame.frame_number + 1
         return batches + self._renderer.take(), next_frame
-
-
-def read_position(path: Path) -> int:
-    """Return the number of the first frame that was not acknowledged; 1 where nothing was published."""
-    try:
-        return int(json.loads(path.read_bytes())["next_frame"])
-    except FileNotFoundError:
-        return 1
-    except (ValueError, KeyError, TypeError) as error:
-        raise PeakledgerError(f"{path} is damaged", hint="Delete it to publish everything again") from error
-
-
-def write_position(path: Path, next_frame: int) -> None:
-    """Replace the position, so that a reader sees the old one or the new one whole."""
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(json.dumps({"next_frame": next_frame}).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

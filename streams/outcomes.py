@@ -7,9 +7,8 @@ from pathlib import Path
 from ledger._core import OutcomeRenderer
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from streams.journal_publisher import TIMEOUT_S, JournalPublisher
+from streams.positions import OUTCOMES_FILE
 from streams.sinks import BatchSink
-
-POSITION_FILE = "outcomes.position"
 
 
 class OutcomeLevel(StrEnum):
@@ -34,7 +33,7 @@ class OutcomePublisher(JournalPublisher):
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         renderer = OutcomeRenderer(channels, refused_only=level is OutcomeLevel.refused)
-        super().__init__(directory, sink, partition, renderer, position_file=POSITION_FILE, timeout_s=timeout_s)
+        super().__init__(directory, sink, partition, renderer, position_file=OUTCOMES_FILE, timeout_s=timeout_s)
         self._level = level
 
     async def publish_up_to(self, durable_frame: int) -> None:

@@ -17,8 +17,8 @@ from ledger.journal import open_journal
 from ledger.layouts import JOURNAL_ENTRY, OUTCOME_RECORD, EntryKind
 from ledger.outcomes import OutcomeCode
 from streams.embedded import EmbeddedStream
-from streams.journal_publisher import read_position
 from streams.outcomes import OutcomeLevel, OutcomePublisher
+from streams.positions import Position, read_position, write_position
 from streams.sinks import EmbeddedSink
 
 ROOT = Path(__file__).parent.parent
@@ -171,7 +171,7 @@ def test_the_documentation_shows_the_outcome_above(shard):
 def test_frames_that_are_not_durable_are_not_told(shard):
     publish(shard, 2)
     assert told(shard) == list(range(20))
-    assert read_position(shard / "outcomes.position") == 3
+    assert read_position(shard / "outcomes.position") == Position(3, TOPIC)
 
 
 def test_publishing_goes_on_where_it_was_acknowledged(shard):
@@ -186,6 +186,20 @@ def test_without_a_position_everything_is_told_again(shard):
     (shard / "outcomes.position").unlink()
     publish(shard, 5)
     assert told(shard) == list(range(50)) * 2
+
+
+def test_a_topic_that_the_position_does_not_name_is_told_everything(shard, caplog):
+    publish(shard, 5)
+    write_position(shard / "outcomes.position", Position(6, "another.topic"))
+    publish(shard, 5)
+    assert told(shard) == list(range(50)) * 2
+    assert "another.topic" in caplog.text
+
+
+def test_a_position_that_names_no_topic_is_that_of_any(shard):
+    (shard / "outcomes.position").write_text('{"next_frame": 3}')
+    publish(shard, 5)
+    assert told(shard) == list(range(20, 50))
 
 
 def test_a_damaged_position_is_not_guessed(shard):

@@ -6,15 +6,16 @@ import shutil
 from pathlib import Path
 
 from ledger._core import walk_batches
-from streams.changes import BALANCES_POSITION_FILE, ENTRIES_POSITION_FILE, BalancePublisher, EntryPublisher
+from streams.changes import BalancePublisher, EntryPublisher
 from streams.embedded import EmbeddedStream
+from streams.positions import BALANCES_FILE, ENTRIES_FILE
 from streams.sinks import EmbeddedSink
 from tests.plain_changes import Record
 from tests.random_ledger import PARAMETERS
 from tests.shadow import ShadowedEngine
 
 PUBLISHERS = {"entries": EntryPublisher, "balances": BalancePublisher}
-POSITIONS = (ENTRIES_POSITION_FILE, BALANCES_POSITION_FILE)
+POSITIONS = (ENTRIES_FILE, BALANCES_FILE)
 
 
 class ToldEngine(ShadowedEngine):

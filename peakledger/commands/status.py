@@ -11,14 +11,13 @@ from peakledger import config
 from peakledger.commands.options import Config, Data, Json
 from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import show
-from streams import changes, outcomes
-from streams.journal_publisher import read_position
+from streams.positions import BALANCES_FILE, ENTRIES_FILE, OUTCOMES_FILE, read_position
 from streams.release_position import read_release_position
 
 POSITIONS = {
-    "outcomes_next_frame": outcomes.POSITION_FILE,
-    "entries_next_frame": changes.ENTRIES_POSITION_FILE,
-    "balances_next_frame": changes.BALANCES_POSITION_FILE,
+    "outcomes_next_frame": OUTCOMES_FILE,
+    "entries_next_frame": ENTRIES_FILE,
+    "balances_next_frame": BALANCES_FILE,
 }
 WAITING = ["interactive_waiting", "batch_waiting"]
 HIDDEN = ["source", "pid", "host", "epoch", "frame", *POSITIONS, "state_digest"]  # from the table, not from the JSON
@@ -54,7 +53,7 @@ def _item(directory: Path) -> dict[str, Any]:
         "watermark_seq": watermark.seq if watermark else 0,
         "state_digest": watermark.state_digest if watermark else "",
         "frame": last.frame_number if last else 0,
-        **{key: read_position(directory / file) for key, file in POSITIONS.items()},
+        **{key: read_position(directory / file).next_frame for key, file in POSITIONS.items()},
         "interactive_waiting": release.interactive_waiting if release else 0,
         "batch_waiting": release.batch_waiting if release else 0,
         "ledger_time_ms": last.ledger_time_ms if last else 0,
