@@ -9,6 +9,7 @@ import struct
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -40,18 +41,30 @@ class Try(NamedTuple):
 
     def serial(self, line: int) -> str:
         """Return the serial of a line's payment, a UUID of version 8 that ends with the number of the line."""
-        return str(UUID(bytes=self.beginning() + line.to_bytes(4)))
+        return f"{_as_text(self.beginning())}{line:08x}"
 
     def answer_serial(self, line: int) -> str:
         """Return the serial of what answers a line: the same whatever the answer is, so that there is one only."""
-        return str(UUID(bytes=self.beginning("answer") + line.to_bytes(4)))
+        return f"{_as_text(self.beginning('answer'))}{line:08x}"
 
     def beginning(self, what: str = "payment") -> bytes:
         """Return the 12 bytes that the serials of all lines begin with."""
-        named = bytearray(sha256(f"{what} {self.bank} {self.run} {self.number}".encode()).digest()[:_BEGINNING_BYTES])
-        named[6] = named[6] & 0x0F | 0x80  # the version
-        named[8] = named[8] & 0x3F | 0x80  # the variant
-        return bytes(named)
+        return _hashed(f"{what} {self.bank} {self.run} {self.number}")
+
+
+@lru_cache(maxsize=64)
+def _hashed(name: str) -> bytes:
+    """Return the first 12 bytes of a UUID of version 8 that follow from a name."""
+    hashed = bytearray(sha256(name.encode()).digest()[:_BEGINNING_BYTES])
+    hashed[6] = hashed[6] & 0x0F | 0x80  # the version
+    hashed[8] = hashed[8] & 0x3F | 0x80  # the variant
+    return bytes(hashed)
+
+
+@lru_cache(maxsize=64)
+def _as_text(beginning: bytes) -> str:
+    """Return how a UUID of these first 12 bytes begins, up to the last 8 digits."""
+    return str(UUID(bytes=beginning + bytes(4)))[:-8]
 
 
 class Result(StrEnum):
@@ -178,7 +191,7 @@ class WithheldLines:
             days = parse_date(business_date.isoformat())
             for event in quarantine.of_serials(self._withholder.channel.code, days, beginning):
                 if event.code is not OutcomeCode.id_already_failed:  # which says what another event said before
-                    found[_line_of(event.serial)] = Standing(Result.refused, code=event.code)
+                    found[_line_of(event.serial)] = Standing(Result.refused, code=event.code, serial=event.serial)
         return found
 
 

@@ -28,7 +28,7 @@ from peakledger.commands.publish import publisher_of
 from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show, step_progress
 from peakledger.exit_codes import ExitCode
-from peakledger.withholding.answers import CheckedAnswers, Effect
+from peakledger.withholding.answers import CheckedAnswers
 from peakledger.withholding.files import AnswerFile, Answers, Instructions, RunFile
 from peakledger.withholding.retries import Fate, Retries
 from peakledger.withholding.returning import ReturnTotals, returned_lines, write_return
@@ -140,14 +140,16 @@ def results(
     read = Answers(AnswerFile(file, _file_encoding(file_encoding)))
     withholder = Withholder.of_bank(read.heading.of.bank, channels)
     answers = CheckedAnswers(read, withholder, WithheldLines(settings.data, withholder))
-    totals = answers.totals()
-    published = sum(answered.is_new for answered in answers)
-    _publish(settings, channels, _Publication(answers.events(), published))
-    items = [{"effect": effect, "lines": total.count, "amount_fen": total.sum_fen} for effect, total in totals.items()]
-    show("withholding_results", items, as_json=as_json, more={"published": published})
-    if published == 0 and not as_json:
+    _publish(settings, channels, _Publication(answers.events(), answers.new))
+    items = [
+        {"effect": effect, "lines": total.count, "amount_fen": total.sum_fen}
+        for effect, total in answers.totals.items()
+        if total.count
+    ]
+    show("withholding_results", items, as_json=as_json, more={"published": answers.new})
+    if answers.new == 0 and not as_json:
         console.print("All of this was answered before: nothing was published.")
-    if any(answered.effect is Effect.not_held and answered.line.is_paid for answered in answers):
+    if answers.paid_in_vain:
         raise typer.Exit(ExitCode.differs)
 
 

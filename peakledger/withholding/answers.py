@@ -33,7 +33,11 @@ class Answered(NamedTuple):
 
 
 class CheckedAnswers:
-    """The answers to a try, none of which speaks against the whole."""
+    """The answers to a try, none of which speaks against the whole.
+
+    ``totals`` counts and adds up the lines by what comes of them; ``new`` counts those that are to be published, and
+    ``paid_in_vain`` those that the bank paid and that are not held.
+    """
 
     def __init__(self, answers: Answers, withholder: Withholder, withheld: WithheldLines) -> None:
         """Raises FileRefused where a line is not of the run, was booked otherwise, or was answered otherwise before."""
@@ -44,30 +48,28 @@ class CheckedAnswers:
             raise FileRefused(f"{day} lies before the try itself", hint=f"Its business date is {self._run_date}")
         self._standings = withheld.standings(of)
         self._refused_before = withheld.refused_answers(of, day)
+        self.totals = {effect: Totals() for effect in Effect}
+        self.new = self.paid_in_vain = 0
         for line in answers:
             _check(of, line, self._standings)
+            answered = self._answered(line)
+            self.totals[answered.effect].add(line.amount_fen)
+            self.new += answered.is_new
+            self.paid_in_vain += answered.effect is Effect.not_held and line.is_paid
 
-    def __iter__(self) -> Iterator[Answered]:
-        for line in self._answers:
-            standing = self._standings[line.number]
-            effect = effect_of(line, standing)
-            is_new = effect in (Effect.posted, Effect.voided)
-            is_new |= effect is Effect.not_held and line.is_paid and line.number not in self._refused_before
-            yield Answered(line, standing, effect, is_new)
-
-    def totals(self) -> dict[Effect, Totals]:
-        """Return count and sum of the lines by what comes of them."""
-        totals = {effect: Totals() for effect in Effect}
-        for answered in self:
-            totals[answered.effect].add(answered.line.amount_fen)
-        return {effect: total for effect, total in totals.items() if total.count}
+    def _answered(self, line: AnswerLine) -> Answered:
+        standing = self._standings[line.number]
+        effect = effect_of(line, standing)
+        is_new = effect in (Effect.posted, Effect.voided)
+        is_new |= effect is Effect.not_held and line.is_paid and line.number not in self._refused_before
+        return Answered(line, standing, effect, is_new)
 
     def events(self) -> Iterator[tuple[str, Event]]:
         """Yield what is to be published: the household, and the event that ends its hold.
 
         Where the bank has paid what is not held, the ledger refuses the event, which waits in quarantine for a person.
         """
-        for answered in self:
+        for answered in map(self._answered, self._answers):
             if answered.is_new:
                 yield answered.line.household, self._event(answered)
 
