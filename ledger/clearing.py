@@ -4,7 +4,6 @@ The entries of an account are a linked list in the journal: only they are read, 
 """
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from ledger.account_ids import clearing_account, suspense_account
 from ledger.history import History
 from ledger.layouts import EntryCode, EntryKind
-from ledger.reconciliation import Booking, Bookings
+from ledger.reconciliation import Booking
 
 SETTLEMENT_CODE = 100  # of the legs of settlements, and so of what reverses them
 _CASH = frozenset({EntryCode.top_up, EntryCode.open_float, EntryCode.bank_float})
@@ -107,14 +106,3 @@ def _add_settlements(found: Clearing, history: History, settled: dict[int, Movem
         for slot, amount_fen in ((movement.debit_slot, movement.amount_fen), (movement.credit_slot, -movement.amount_fen)):
             name = names[slot] or ""
             found.settled[name] = found.settled.get(name, 0) + amount_fen
-
-
-def read_bookings(histories: Iterable[History], channel: int, business_date: date) -> Bookings:
-    """Return the payments of a channel and business date in all shards, by serial: what its clearing account was debited for.
-
-    Raises ``JournalDamaged``.
-    """
-    found: dict[bytes, Booking] = {}
-    for history in histories:
-        found |= read_clearing(history, channel, business_date).bookings
-    return found

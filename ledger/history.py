@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ledger._core import EntryReader, PastAccounts
+from ledger._core import EntryReader, JournalReader, PastAccounts
 from ledger.account_ids import format_account, parse_account
 from ledger.errors import JournalDamaged, NotFound
 from ledger.event_fields import format_date
@@ -157,6 +157,19 @@ class History:
             walk = EVERYTHING.walk(self._entries, slot, head)
             while page := walk.newest_entries(_ENTRIES_AT_ONCE):
                 yield page
+
+    def entries_since(self, business_date: date) -> Iterator[tuple[int, memoryview]]:
+        """Yield what the journal has from when events of a business date could first come: seq and entries, a frame at a time.
+
+        Raises ``JournalDamaged``.
+        """
+        watermark = self.balances.watermark
+        first_seq = self.seq_at(self._parameters.first_time_ms(business_date) - 1) + 1
+        if first_seq <= watermark.seq:
+            reader = JournalReader(self._folder, up_to_frame=watermark.frame)
+            reader.seek_seq(first_seq)
+            for frame in reader:
+                yield frame.first_seq, frame.entries
 
     def _head(self, account: str | int) -> tuple[int | None, Position]:
         """Return the slot of an account and how it is now."""

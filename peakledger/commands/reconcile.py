@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ledger.channels import Channel, load_channels
-from ledger.clearing import read_bookings
 from ledger.event_fields import format_serial
 from ledger.history import shard_histories
+from ledger.payment_scan import read_bookings
 from ledger.reconciliation import Finding, Verdict, add_up, reconcile
 from peakledger import config
 from peakledger.channel_file import read_channel_file
@@ -55,7 +55,7 @@ def reconcile_file(
     """
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
     source, day = find_channel(channel, load_channels(settings.channel_profiles)), parse_day(business_date)
-    bookings = partial(read_bookings, shard_histories(settings.data).values(), source.code)
+    bookings = partial(read_bookings, shard_histories(settings.data).values(), source)
     lines = read_channel_file(file, source.serial_form)
     sums, found = add_up(reconcile(lines, day, bookings, days_around=days_around))
     if differences:
