@@ -18,7 +18,7 @@ from streams.merging import Record, Released
 
 log = logging.getLogger(__name__)
 
-_READ_TIMEOUT_S = 0.25
+_READ_TIMEOUT_S = 0.02
 _FIRST_LOOK_BACK = 2  # the last record and the marker that ends its kafka_txn
 _LOOK_BACK_FACTOR = 8
 
@@ -47,8 +47,8 @@ def priority_topics(events_topic: str) -> tuple[str, ...]:
 class Inlets(Protocol):
     """The inlets of one partition, each read from a position on."""
 
-    async def read(self, *inlets: Inlet, timeout_s: float) -> dict[Inlet, tuple[list[Record], int]]:
-        """Return the records that come next in each inlet, waiting a little for the first, and the position behind them."""
+    async def read(self, inlet: Inlet, timeout_s: float) -> tuple[list[Record], int]:
+        """Return the records that come next, waiting a little for them, and the position behind them."""
 
     async def end_offset(self, inlet: Inlet) -> int:
         """Return the position behind the last record that there is now."""
@@ -58,45 +58,40 @@ class KafkaInlets:
     """The inlets of one partition in Kafka. ``settings`` are AIOKafkaConsumer's."""
 
     def __init__(self, events_topic: str, partition: int, **settings: Any) -> None:
-        self._consumer = BlockConsumer(**settings)
-        # On a connection of its own: a broker answers one after the other, and a fetch waits for new records.
-        self._asking = BlockConsumer(**settings)
         self._of = {inlet: TopicPartition(inlet.topic(events_topic), partition) for inlet in Inlet}
         self._released = TopicPartition(released_topic(events_topic), partition)
+        # Connections of their own: a broker answers one request after the other, and a fetch waits for new records.
+        self._consumers = {inlet: BlockConsumer(**settings) for inlet in Inlet}
+        self._asking = BlockConsumer(**settings)
 
     async def start(self) -> Released:
         """Connect, and return how far the inlets are released, which is where reading begins."""
-        await self._consumer.start()
-        await self._asking.start()
-        self._consumer.assign([self._released])
+        for consumer in (self._asking, *self._consumers.values()):
+            await consumer.start()
+        self._asking.assign([self._released])
         last = await self._last_value(self._released)
-        self._consumer.assign(list(self._of.values()))
+        self._asking.unsubscribe()
         released = msgspec.json.decode(last, type=Released) if last else await self._beginning()
-        self._consumer.seek(self._of[Inlet.interactive], released.interactive_next)
-        self._consumer.seek(self._of[Inlet.batch], released.batch_next)
+        positions = {Inlet.interactive: released.interactive_next, Inlet.batch: released.batch_next}
+        for inlet, consumer in self._consumers.items():
+            consumer.assign([self._of[inlet]])
+            consumer.seek(self._of[inlet], positions[inlet])
         return released
 
-    async def read(self, *inlets: Inlet, timeout_s: float) -> dict[Inlet, tuple[list[Record], int]]:
+    async def read(self, inlet: Inlet, timeout_s: float) -> tuple[list[Record], int]:
         """As of Inlets. Raises SourceUnavailable where records are gone, CorruptBatch."""
-        records = await self._read([self._of[inlet] for inlet in inlets], timeout_s)
-        return {
-            inlet: (records.get(self._of[inlet], []), int(await self._consumer.position(self._of[inlet]))) for inlet in inlets
-        }
+        consumer, partition = self._consumers[inlet], self._of[inlet]
+        return await _read(consumer, partition, timeout_s), int(await consumer.position(partition))
 
     async def end_offset(self, inlet: Inlet) -> int:
         return await self._end_offset(self._of[inlet])
 
     async def close(self, timeout_s: float) -> None:
         """Disconnect; a broker that is gone is not waited for longer than that."""
-        for consumer in (self._consumer, self._asking):
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await consumer.stop()
-            except TimeoutError:
-                await consumer._client.close()
+        await asyncio.gather(*(_stop(consumer, timeout_s) for consumer in (self._asking, *self._consumers.values())))
 
     async def _beginning(self) -> Released:
-        first = await self._consumer.beginning_offsets(list(self._of.values()))
+        first = await self._asking.beginning_offsets(list(self._of.values()))
         return Released(first[self._of[Inlet.interactive]], first[self._of[Inlet.batch]])
 
     async def _end_offset(self, partition: TopicPartition) -> int:
@@ -109,25 +104,34 @@ class KafkaInlets:
 
     async def _last_value(self, partition: TopicPartition) -> bytes | None:
         """Return the value of a partition's last record that counts, looking back further and further."""
-        first = (await self._consumer.beginning_offsets([partition]))[partition]
+        first = (await self._asking.beginning_offsets([partition]))[partition]
         end = await self._end_offset(partition)
         back, start, value = _FIRST_LOOK_BACK, end, None
         while value is None and start > first:
             start = max(first, end - back)
             back *= _LOOK_BACK_FACTOR
-            self._consumer.seek(partition, start)
-            while await self._consumer.position(partition) < end:
-                for record in (await self._read([partition], _READ_TIMEOUT_S)).get(partition, ()):
+            self._asking.seek(partition, start)
+            while await self._asking.position(partition) < end:
+                for record in await _read(self._asking, partition, _READ_TIMEOUT_S):
                     value = record[3]
         return value
 
-    async def _read(self, partitions: list[TopicPartition], timeout_s: float) -> dict[TopicPartition, list[Record]]:
-        try:
-            fetched = await self._consumer.getmany(*partitions, timeout_ms=int(timeout_s * 1000))
-        except PositionLost as error:
-            # Not PositionLost: to go on with the events of the ledger, as an operator may allow, would not mend an inlet.
-            raise SourceUnavailable(str(error.args[0]), hint="Restore them", **error.numbers) from error
-        return {of: [record for block in blocks for record in _records_of(block)] for of, blocks in fetched.items()}
+
+async def _stop(consumer: BlockConsumer, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await consumer.stop()
+    except TimeoutError:
+        await consumer._client.close()
+
+
+async def _read(consumer: BlockConsumer, partition: TopicPartition, timeout_s: float) -> list[Record]:
+    try:
+        blocks = (await consumer.getmany(partition, timeout_ms=int(timeout_s * 1000))).get(partition, [])
+    except PositionLost as error:
+        # Not PositionLost: to go on with the events of the ledger, as an operator may allow, would not mend an inlet.
+        raise SourceUnavailable(str(error.args[0]), hint="Restore them", **error.numbers) from error
+    return [record for block in blocks for record in _records_of(block)]
 
 
 def _records_of(block: Block) -> list[Record]:

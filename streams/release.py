@@ -23,8 +23,7 @@ from streams.release_position import ReleasePosition, write_release_position
 from streams.sources import KafkaSource
 
 RECORDS_AT_ONCE = 10_000
-_IDLE_S = 0.25
-_NO_ROOM_S = 0.01
+_PAUSE_S = 0.01
 _TELL_INTERVAL_S = 1.0
 _CLOSE_TIMEOUT_S = 5.0
 
@@ -72,6 +71,9 @@ class Release:
         Whatever was published before a record that goes is known to the merge: a batch record goes in its turn only when the
         interactive inlet was then read to an end asked for after the record was there, and the other way round.
         """
+        if not self._merge.interactive_waiting and not len(self._merge.batch):
+            self.released = self._merge.released
+            return 0
         batch_before = self._merge.batch.read_to
         is_interactive_whole = await self._read_to_end(Inlet.interactive)
         is_batch_whole = await self._read_to_end(Inlet.batch)
@@ -87,11 +89,10 @@ class Release:
         return len(records)
 
     async def wait(self) -> None:
-        """Return when there may be something to move: soon where records wait for room, else with new records."""
-        if self._merge.interactive_waiting or len(self._merge.batch):
-            await self._read(Inlet.interactive, timeout_s=_NO_ROOM_S)
-        else:
-            await self._read(*Inlet, timeout_s=_IDLE_S)
+        """Return when there may be something to move."""
+        await self._read(Inlet.interactive, _PAUSE_S)
+        if len(self._merge.batch) < self._rules.window:
+            await self._read(Inlet.batch, 0)
 
     async def _read_to_end(self, inlet: Inlet) -> bool:
         """Read an inlet to what is its end now; False where the window is full before."""
@@ -99,13 +100,13 @@ class Release:
         while self._read_to(inlet) < end:
             if self._count(inlet) >= self._rules.window:
                 return False
-            await self._read(inlet, timeout_s=_IDLE_S)
+            await self._read(inlet, _PAUSE_S)
         return True
 
-    async def _read(self, *inlets: Inlet, timeout_s: float) -> None:
-        for inlet, (records, read_to) in (await self._inlets.read(*inlets, timeout_s=timeout_s)).items():
-            add = self._merge.add_interactive if inlet is Inlet.interactive else self._merge.batch.add
-            add(records, read_to)
+    async def _read(self, inlet: Inlet, timeout_s: float) -> None:
+        records, read_to = await self._inlets.read(inlet, timeout_s)
+        add = self._merge.add_interactive if inlet is Inlet.interactive else self._merge.batch.add
+        add(records, read_to)
 
     def _read_to(self, inlet: Inlet) -> int:
         return self._merge.interactive_read_to if inlet is Inlet.interactive else self._merge.batch.read_to

@@ -5,8 +5,7 @@ import json
 import confluent_kafka as ck
 from confluent_kafka import TopicPartition
 
-from ledger.events import encode_json
-from tests.test_cli import CLOSED, EVENTS, in_a_process
+from tests.test_cli import EVENTS, in_a_process
 
 
 def outcomes(broker, topic: str, count: int) -> list[tuple[int, str]]:
@@ -49,10 +48,6 @@ def test_publish_run_and_look(kafka_broker, tmp_path):
     assert [item["code"] for item in run("quarantine", "list")] == told[3:]
     (status,) = run("status")
     assert (status["interactive_waiting"], status["batch_waiting"]) == (0, 0)
-    # A topic of its own still takes events directly.
-    (tmp_path / "closed.jsonl").write_bytes(encode_json(CLOSED))
-    assert run("publish", "closed.jsonl", "--no-priority") == [{"published": 1, "bad_lines": 0}]
-    assert run("run", "--stop-at-end")[0]["records_consumed"] == 6
 
 
 def test_an_embedded_stream_has_no_inlets(tmp_path):

@@ -48,11 +48,8 @@ class Topics:
                 self.inlets[inlet].append(record)
                 self.published.append((inlet, record))
 
-    async def read(self, *inlets: Inlet, timeout_s: float) -> dict[Inlet, tuple[list[Record], int]]:
+    async def read(self, inlet: Inlet, timeout_s: float) -> tuple[list[Record], int]:
         self.publish_some()
-        return {inlet: self._next(inlet) for inlet in inlets}
-
-    def _next(self, inlet: Inlet) -> tuple[list[Record], int]:
         start = self.positions[inlet]
         self.positions[inlet] = end = min(len(self.inlets[inlet]), start + self.draw.draw(st.integers(1, 4)))
         return self.inlets[inlet][start:end], end
