@@ -442,6 +442,7 @@ include "core/history_declarations.pxi"
 cdef class ChangeRenderer(BatchRenderer):
     cdef BalanceFile file
     cdef void *txn
+    cdef const journal_entry *frame_end  # behind the last entry of the frame under way
     cdef int failure  # LMDB's or the system's number, or of CHANGE_*
     cdef uint64_t failure_seq
 

@@ -1,13 +1,16 @@
 """What the topics of entries and balances must say, in plain Python; and a reader of them that drops repeats."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from ledger.account_ids import format_account
+from ledger.adjustments import is_adjustment
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.event_fields import format_date, format_period, format_serial
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, EntryKind, EventType
+from ledger.layouts import JOURNAL_ENTRY, JOURNAL_NOTE, NO_SLOT, EntryKind, EventType
 from ledger.model_history import accounts_at
+from ledger.notes import Note
 
 Value = dict[str, Any]
 Record = tuple[bytes | None, Value]
@@ -19,7 +22,21 @@ def entry_records(entries: list[bytes]) -> list[Record]:
     accounts = list(accounts_at(entries, len(entries)).values())
     names = [format_account(account.id) for account in accounts]
     books = [account.book for account in accounts]
-    return [entry_record(JOURNAL_ENTRY.unpack(entry), seq, names, books) for seq, entry in enumerate(entries, 1)]
+    records = [entry_record(JOURNAL_ENTRY.unpack(entry), seq, names, books) for seq, entry in enumerate(entries, 1)]
+    for at, entry in enumerate(entries):
+        if is_adjustment(JOURNAL_ENTRY.unpack(entry)):
+            records[at][1].update(note_of(takewhile(is_note, entries[at + 1 :])))
+    return records
+
+
+def is_note(entry: bytes) -> bool:
+    return bool(JOURNAL_ENTRY.unpack(entry)["kind"] == EntryKind.note)
+
+
+def note_of(notes: Iterable[bytes]) -> Value:
+    pieces = map(JOURNAL_NOTE.unpack, notes)
+    note = Note.unpack(b"".join(piece["text"] + piece["more_text"] for piece in pieces))
+    return {"allowed_by": list(note.allowed_by), "reason": note.reason}
 
 
 def entry_record(entry: dict[str, Any], seq: int, names: list[str], books: list[int]) -> Record:

@@ -241,7 +241,7 @@ class RandomLedger:
 
     def adjust(self) -> bytes:
         disputed = self.chance.choice([self.applied(), self.applied(), None])
-        reason = self.chance.choice(["读数有误", "x" * self.chance.randrange(1, 201)])
+        reason = self.chance.choice(['读数 "有误" \\ twice', "x" * self.chance.randrange(1, 201)])
         names = self.chance.choice([("Wang Min", "李华"), ("a" * 32, "b" * 32, "c" * 32, "d" * 32)])
         amount_fen = self.chance.choice([1, 100, 100, 100, 2**63 - 1])
         return make.adjust(

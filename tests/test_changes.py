@@ -81,7 +81,7 @@ def test_small_batches_cut_what_is_told_and_lose_nothing(told):
     told.apply([list(RandomLedger(Random(6), told.model).records(150))])
     assert told.engine.wait_durable() and told.engine.wait_projected()
     for renderer in (lambda **size: EntryRenderer(BUILT_IN_CHANNELS, **size), lambda **size: BalanceRenderer((), **size)):
-        assert rendered(told, renderer(max_batch_bytes=2000)) == rendered(told, renderer())
+        assert rendered(told, renderer(max_batch_bytes=3200)) == rendered(told, renderer())
     with pytest.raises(ValueError, match="1000 bytes do not hold one value"):
         BalanceRenderer((), max_batch_bytes=1000)
 

@@ -91,12 +91,12 @@ def test_every_event_is_told_once_in_order_as_json(tmp_path_factory, frame, refu
     journal = open_journal(directory, source="t/0", segment_bytes=1 << 20)
     journal.writer.append_frame(entries, outcomes=outcomes)
     journal.close()
-    renderer = OutcomeRenderer(CHANNELS, refused_only=refused_only, max_batch_bytes=2000)
+    renderer = OutcomeRenderer(CHANNELS, refused_only=refused_only, max_batch_bytes=3200)
     batches = renderer.add_frame(JournalReader(directory / "journal").next_frame()) + renderer.take()
     if refused_only:
         expected = [event for event in expected if event[1]["outcome"] == "refused"]
     assert rendered(batches) == expected
-    assert all(len(walk_batches(batch)) == count and len(batch) <= 2000 for batch, count in batches)
+    assert all(len(walk_batches(batch)) == count and len(batch) <= 3200 for batch, count in batches)
     assert renderer.take() == []
 
 

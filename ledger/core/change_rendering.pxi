@@ -3,6 +3,7 @@
 # Owns ChangeRenderer and what is derived from it; uses BatchRenderer, json_writing.pxi, balance_file.pxi, entries.pxi.
 
 cdef enum:
+    MAX_NOTES = 11  # of an adjustment: 334 bytes
     CHANGE_NOT_IN_BALANCES = 2001  # no number of LMDB or of the system
 
 
@@ -17,6 +18,7 @@ cdef class ChangeRenderer(BatchRenderer):
         cdef const journal_entry *entries = frame_entries(frame)
         cdef render_status status = RENDER_DONE
         cdef int code = self.file.begin_read(&self.txn)
+        self.frame_end = entries + frame.entry_count
         if code:
             return self.failed(code, frame.first_seq)
         while status == RENDER_DONE and place.entry < frame.entry_count:
@@ -136,7 +138,8 @@ cdef class EntryRenderer(ChangeRenderer):
         at = put_member(at, b',"book":', debit.book)
         at = put_member(at, b',"code":', entry.code)
         at = put_member(at, b',"flags":', entry.flags)
-        return put_detail(at, entry)
+        at = put_detail(at, entry)
+        return put_note(at, entry, self.frame_end) if entry.code == ENTRY_CODE_ADJUST else at
 
 
 cdef void name_entry(event_name *name, const channel_table *channels, const journal_entry *entry) noexcept nogil:
@@ -168,6 +171,39 @@ cdef char *put_detail(char *at, const journal_entry *entry) noexcept nogil:
     elif entry.reference_seq:
         at = put_member(at, b',"reference_seq":', entry.reference_seq)
     return put_text(put_date(put_text(at, b',"value_date":"'), entry.value_date), b'"')
+
+
+cdef char *put_note(char *at, const journal_entry *entry, const journal_entry *frame_end) noexcept nogil:
+    """Write what stands in the notes behind an adjustment, as ledger.notes packs it. Nothing where there are none."""
+    cdef uint8_t text[MAX_NOTES * NOTE_TEXT_BYTES]
+    cdef const journal_note *note = <const journal_note *>(entry + 1)
+    cdef uint32_t length = 0, place = 1, person
+    while <const journal_entry *>note < frame_end and note.kind == ENTRY_KIND_NOTE and length < sizeof(text):
+        memcpy(text + length, note.text, sizeof(note.text))
+        memcpy(text + length + sizeof(note.text), note.more_text, sizeof(note.more_text))
+        length += NOTE_TEXT_BYTES
+        note += 1
+    if length == 0:
+        return at
+    at = put_text(at, b',"allowed_by":[')
+    for person in range(text[0]):
+        at = put_note_text(put_text(at, b"," if person else b""), text, length, &place)
+    return put_note_text(put_text(at, b'],"reason":'), text, length, &place)
+
+
+cdef char *put_note_text(char *at, const uint8_t *text, uint32_t length, uint32_t *place) noexcept nogil:
+    """Write the text of a note whose length stands at ``place``, and move that behind it; at the end, an empty text."""
+    cdef uint32_t begin = min(place[0] + 1, length)
+    cdef uint32_t end = min(begin + text[place[0]], length) if place[0] < length else length
+    cdef uint32_t index
+    at = put_text(at, b'"')
+    for index in range(begin, end):
+        if text[index] == c'"' or text[index] == c'\\':
+            at = put_text(at, b"\\")
+        at[0] = <char>text[index]
+        at += 1
+    place[0] = end
+    return put_text(at, b'"')
 
 
 cdef char *put_place(char *at, const journal_entry *entry) noexcept nogil:

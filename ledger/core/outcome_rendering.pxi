@@ -2,7 +2,7 @@
 # OutcomeRenderer, which tells each channel what became of its events; uses json_writing.pxi and batch_building.pxi.
 
 cdef enum:
-    VALUE_ROOM = 1536  # more than any value takes, with every character of a channel's name escaped
+    VALUE_ROOM = 2816  # more than any value takes, with every character of a channel's name and of a note escaped
 
 
 cdef class BatchRenderer:
