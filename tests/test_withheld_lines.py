@@ -6,9 +6,12 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
+import pytest
+
 from ledger._core import build_batch
 from ledger.channels import BUILT_IN_CHANNELS
 from ledger.engine import Engine
+from ledger.errors import FileRefused
 from ledger.events import (
     Clock,
     Event,
@@ -28,8 +31,10 @@ from ledger.model import Model
 from ledger.outcomes import OutcomeCode
 from ledger.replays import retry_serial
 from ledger.withholding import Result, Standing, Try, WithheldLines, Withholder
+from peakledger.withholding.files import Instructions, RunFile
+from peakledger.withholding.running import check_run
 from tests.ledger_events import NOON_MS
-from tests.withheld import RUN
+from tests.withheld import RUN, run_line, write_run
 
 POST = Withholder.of_bank("psbc", BUILT_IN_CHANNELS)
 TRIES = [Try("psbc", RUN, 1), Try("psbc", RUN, 2), Try("psbc", f"{RUN}7", 1)]
@@ -110,6 +115,13 @@ class Story:
         self.tell(type_("ledger", TODAY, f"Z{len(self.records)}", account=account))
 
 
+def apply(directory: Path, records: list[tuple[bytes, int]]) -> None:
+    batch = build_batch([(None, value, at_ms) for value, at_ms in records], 0)
+    with Engine.open(directory / "payments.events-0", source="payments.events/0") as engine:
+        engine.apply(bytes(batch), len(records))
+        assert engine.wait_projected()
+
+
 def told_and_found(directory: Path, seed: int) -> tuple[dict, dict]:
     """Let a story happen in a real engine; return how its lines stand by what it tells, and by the journal."""
     story = Story(Random(seed))
@@ -119,10 +131,7 @@ def told_and_found(directory: Path, seed: int) -> tuple[dict, dict]:
     for _ in range(250):
         story.random.choice(actions)(story.random.choice(TRIES), story.random.choice(LINES))
     story.tell(Clock("ledger", TODAY, "K1"))
-    batch = build_batch([(None, value, at_ms) for value, at_ms in story.records], 0)
-    with Engine.open(directory / "payments.events-0", source="payments.events/0") as engine:
-        engine.apply(bytes(batch), len(story.records))
-        assert engine.wait_projected()
+    apply(directory, story.records)
     lines = WithheldLines(directory, POST)
     found = {(of, number): standing._replace(seq=0) for of in TRIES for number, standing in lines.standings(of).items()}
     return story.lines, found
@@ -137,3 +146,27 @@ def test_every_line_stands_as_what_was_applied_to_it_says(tmp_path):
     assert {standing.result for standing in met} == set(Result) - {Result.missing}
     assert any(0 < standing.paid_fen < standing.amount_fen for standing in met)
     assert any(standing.serial[6] >> 4 == 5 for standing in met)  # replayed
+
+
+def test_a_run_that_came_too_early_can_be_run_again_and_the_rest_of_one_that_was_tried_again_cannot(tmp_path):
+    early, first, second = Try("psbc", "20290101001", 1), *TRIES[:2]
+    booked = [(early, 1), (early, 2), (first, 2), (first, 3), (second, 1)]  # line 1 of the first try is missing
+    payments = [
+        Payment(
+            channel=POST.channel.name,
+            business_date=POST.date_of(of),
+            serial=of.serial(number),
+            household=run_line(number).household,
+            amount_fen=100,
+            terminal=POST.terminal.name,
+        )
+        for of, number in booked
+    ]
+    apply(tmp_path, [(encode_packed(payment), NOON_MS + 4 * 86_400_000) for payment in payments])
+    lines = WithheldLines(tmp_path, POST)
+    assert {standing.code for standing in lines.standings(early).values()} == {OutcomeCode.business_date_in_future}
+    file = write_run(tmp_path / "early.csv", [run_line(1), run_line(2)], run=early.run, day="2029-01-01")
+    assert check_run(Instructions(RunFile(file)), POST, lines) == {}
+    file = write_run(tmp_path / "first.csv", [run_line(number) for number in (1, 2, 3)])
+    with pytest.raises(FileRefused, match="line 1 was tried again in try 2 already"):
+        check_run(Instructions(RunFile(file)), POST, lines)
