@@ -83,7 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20_000
     release_window: Annotated[
         int,
-        Meta(ge=1, description="Records of an inlet that are read ahead and kept in memory for each partition; some 0.5 kB each"),
+        Meta(
+            ge=1,
+            le=4_000_000,
+            description="Records of an inlet that are read ahead and kept in memory for each partition; some 0.5 kB each",
+        ),
     ] = 500_000
     group: Annotated[str, Meta(min_length=1, description="Kafka consumer group; its members share the partitions")] = "peakledger"
     encoding: Annotated[Literal["packed", "json", "msgpack"], Meta(description="Encoding that publish writes events in")] = (

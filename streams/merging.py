@@ -4,9 +4,10 @@ Interactive records go before batch ones; each inlet keeps its own order, but fo
 batch records of its household that are dated no later. So no two records of a household change places.
 """
 
+import zlib
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Final, Self
 
 import msgspec
 
@@ -18,11 +19,32 @@ KEY: Final = 2
 
 
 class Released(msgspec.Struct, frozen=True):
-    """How far the inlets are released: all below these offsets is, and of the batch inlet ``lifted``, which lie above."""
+    """How far the inlets are released: all below these offsets is, and of the batch inlet what was lifted, which lies above.
+
+    ``lifted`` is a bit for each offset from ``batch_next`` on, the lowest first, compressed: small where few are lifted, and
+    bounded by what may be read ahead.
+    """
 
     interactive_next: int = 0
     batch_next: int = 0
-    lifted: tuple[int, ...] = ()
+    lifted: bytes = b""
+
+    @classmethod
+    def of(cls, interactive_next: int, batch_next: int, lifted: Collection[int]) -> Self:
+        """Return it for the offsets that were lifted, none of them below ``batch_next``."""
+        if not lifted:
+            return cls(interactive_next, batch_next)
+        bits = bytearray((max(lifted) - batch_next) // 8 + 1)
+        for offset in lifted:
+            bits[(offset - batch_next) >> 3] |= 1 << (offset - batch_next & 7)
+        return cls(interactive_next, batch_next, zlib.compress(bits, 1))
+
+    def lifted_offsets(self) -> set[int]:
+        """Return the offsets that were lifted."""
+        bits = zlib.decompress(self.lifted) if self.lifted else b""
+        return {
+            self.batch_next + 8 * place + bit for place, byte in enumerate(bits) if byte for bit in range(8) if byte >> bit & 1
+        }
 
 
 class WaitingBatch:
@@ -117,7 +139,7 @@ class Merge:
     """The waiting records of both inlets of a partition."""
 
     def __init__(self, released: Released) -> None:
-        self.batch = WaitingBatch(released.batch_next, released.lifted)
+        self.batch = WaitingBatch(released.batch_next, released.lifted_offsets())
         self.interactive_read_to = released.interactive_next
         self._interactive: deque[Record] = deque()
 
@@ -129,7 +151,7 @@ class Merge:
     def released(self) -> Released:
         """How far the inlets are released once everything that was taken is."""
         interactive_next = self._interactive[0][OFFSET] if self._interactive else self.interactive_read_to
-        return Released(interactive_next, self.batch.next_offset, tuple(sorted(self.batch.lifted)))
+        return Released.of(interactive_next, self.batch.next_offset, self.batch.lifted)
 
     def add_interactive(self, records: Iterable[Record], read_to: int) -> None:
         """Take what was read of the interactive inlet behind all that came before, up to ``read_to``."""

@@ -63,7 +63,7 @@ class Release:
     @property
     def batch_waiting(self) -> int:
         """The same of batch records."""
-        return max(0, self.ends[Inlet.batch] - self.released.batch_next - len(self.released.lifted))
+        return max(0, self.ends[Inlet.batch] - self.released.batch_next - len(self._merge.batch.lifted))
 
     async def move(self, room: int) -> int:
         """Release what may go now, with ``room`` for batch records in their turn. Returns how many records went.
@@ -84,8 +84,9 @@ class Release:
             is_batch_whole=is_batch_whole,
         )
         if records:
-            self.end_offset = await self._writer.write(records, self._merge.released)
-        self.released = self._merge.released
+            released = self._merge.released
+            self.end_offset = await self._writer.write(records, released)
+            self.released = released
         return len(records)
 
     async def wait(self) -> None:

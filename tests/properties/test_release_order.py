@@ -4,6 +4,7 @@ is lost or released twice, and the order is the one that a plain oracle finds.""
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,7 +108,18 @@ def test_an_interactive_record_waits_for_none_but_its_households_and_those_who_h
     if left:
         assert (merge.released.batch_next, merge.released.interactive_next) == (left[0][0], len(records))
         lifted = {record[0] for record in taken if record in of[Inlet.batch] and record[0] > left[0][0]}
-        assert list(merge.released.lifted) == sorted(lifted)
+        assert merge.released.lifted_offsets() == lifted
+
+
+@given(st.integers(0, 2**40), st.sets(st.integers(0, 5000)))
+def test_lifted_offsets_are_found_again(batch_next, above):
+    offsets = {batch_next + distance for distance in above}
+    released = Released.of(7, batch_next, offsets)
+    assert (released.interactive_next, released.batch_next, released.lifted_offsets()) == (7, batch_next, offsets)
+
+
+def test_half_a_million_lifted_records_fit_into_one_record_of_the_topic():
+    assert len(msgspec.json.encode(Released.of(0, 0, range(1, 500_000, 2)))) < 100_000
 
 
 def plain_order(interactive: list[Record], batch: list[Record], room: int) -> list[Record]:
