@@ -78,18 +78,22 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
                 else:
                     number = (household or "").rpartition(":")[2]
                     found.bookings[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq)
-                continue
-            movement = Movement(*fields)
-            if kind == EntryKind.pending and seq not in ended_holds:
-                found.open_holds.append(movement)
-            elif kind in _POSTED and code == SETTLEMENT_CODE:
-                settled[seq] = movement
-            elif kind in _POSTED and code in _CASH:
-                found.cash_fen += movement.signed_fen(slot)
             elif kind in _POSTED:
-                found.others.append((movement, movement.signed_fen(slot)))
+                _add_movement(found, settled, Movement(*fields), slot)
+            elif kind == EntryKind.pending and seq not in ended_holds:
+                found.open_holds.append(Movement(*fields))
     _add_settlements(found, history, settled, suspense_account(channel, business_date))
     return found
+
+
+def _add_movement(found: Clearing, settled: dict[int, Movement], movement: Movement, slot: int | None) -> None:
+    """Add a posted entry of the clearing account, in ``slot``, that is no payment."""
+    if movement.code == SETTLEMENT_CODE:
+        settled[movement.seq] = movement
+    elif movement.code in _CASH:
+        found.cash_fen += movement.signed_fen(slot)
+    else:
+        found.others.append((movement, movement.signed_fen(slot)))
 
 
 def _add_settlements(found: Clearing, history: History, settled: dict[int, Movement], suspense: int) -> None:
