@@ -23,6 +23,7 @@ from ledger.merkle import (
     published_digest,
     root_by_path,
 )
+from ledger.notes import Note
 from ledger.record_enums import EntryKind, EventType
 
 FORMAT = "peakledger-proof-1"
@@ -35,7 +36,7 @@ _ENTRY = struct.Struct("<16sQQQqqQQIIHHHHBBBBHBx")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ``journal_entry``, with the fields of that record, and its ``seq``."""
+    """A ``journal_entry``, with the fields of that record, and its ``seq``; of a ``journal_note`` some of them are text."""
 
     seq: int
     serial: bytes
@@ -71,6 +72,12 @@ class Entry:
         if self.kind == EntryKind.open_account:
             serial = self.debit_previous_seq.to_bytes(8, "little") + self.credit_previous_seq.to_bytes(8, "little")
         return self.channel, self.business_date, serial
+
+    @property
+    def text(self) -> bytes:
+        """The text of a note: the bytes that are links in another entry."""
+        fields = (self.debit_previous_seq, self.credit_previous_seq, self.reference_seq, self.detail)
+        return b"".join(field.to_bytes(8, "little") for field in fields)
 
     def belongs_to(self, first: "Entry") -> bool:
         """Whether it is of the event whose first entry is ``first``: another leg, or what a post gave back."""
@@ -134,6 +141,7 @@ class Proof:
             "event_type": _name(EventType, first.event_type),
             "source_offset": first.source_offset,
             "ledger_time_ms": first.ledger_time_ms,
+            **_note(own),
             "entries": [_described(entry, opened) for entry in own],
         }
 
@@ -245,7 +253,20 @@ def _integer(value: object) -> int:
     return value
 
 
+def _note(entries: list[Entry]) -> dict[str, Any]:
+    """Return who allowed an adjustment, and why; nothing of other events. Raises ProofInvalid where that is no text."""
+    pieces = [entry.text for entry in entries if entry.kind == EntryKind.note]
+    if not pieces:
+        return {}
+    try:
+        note = Note.unpack(b"".join(pieces))
+    except ValueError as error:
+        raise ProofInvalid(f"The note of the event cannot be read: {error}", seq=entries[0].seq) from error
+    return {"allowed_by": list(note.allowed_by), "reason": note.reason}
+
+
 def _described(entry: Entry, opened: dict[int, Entry]) -> dict[str, Any]:
+    is_note = entry.kind == EntryKind.note
     return {
         "seq": entry.seq,
         "kind": _name(EntryKind, entry.kind),
@@ -256,8 +277,8 @@ def _described(entry: Entry, opened: dict[int, Entry]) -> dict[str, Any]:
         "credit_account": _account(entry.credit_slot, entry, opened),
         "amount_fen": entry.amount_fen,
         "value_date": _date(entry.value_date),
-        "detail": entry.detail,
-        "reference_seq": entry.reference_seq,
+        "detail": 0 if is_note else entry.detail,
+        "reference_seq": 0 if is_note else entry.reference_seq,
         "flags": entry.flags,
     }
 

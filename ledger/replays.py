@@ -15,7 +15,7 @@ import msgspec
 
 from ledger.channels import Channel, SerialForm
 from ledger.event_fields import format_date, format_serial, parse_date, parse_serial
-from ledger.event_structs import Event, EventName, Reverse
+from ledger.event_structs import Adjust, Event, EventName, Reverse
 from ledger.events import Refusal, decode_event, encode_json
 from ledger.key_lookup import EventKey, KeyLookup
 from ledger.layouts import EventType, PayloadKind
@@ -23,6 +23,8 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine, Quarantined, State
 
 Record = tuple[bytes | None, bytes | None]
+
+_NAMING = {EventType.reverse: "original", EventType.adjust: "disputed"}  # the fields that name another event
 
 
 def retry_serial(key: EventKey, form: SerialForm) -> str:
@@ -47,20 +49,21 @@ class Replays:
         self._by_code = {channel.code: channel for channel in self._channels}
 
     def ready_reversals(self) -> list[Quarantined]:
-        """Return the reversals that wait, and whose original was applied by now, in the order in which they came."""
-        waiting = self._quarantine.items(reasons=[OutcomeCode.reversal_not_found], states=[State.waiting], limit=None)
+        """Return the reversals and adjustments whose event was applied by now, in the order in which they came."""
+        reasons = [OutcomeCode.reversal_not_found, OutcomeCode.disputed_event_not_found]
+        waiting = self._quarantine.items(reasons=reasons, states=[State.waiting], limit=None)
         originals = {event.offset: self._original(event) for event in waiting}
         applied = self.applied_keys({key for key in originals.values() if key})
         return [event for event in waiting if originals[event.offset] in applied]
 
     def records(self, events: Collection[Quarantined]) -> list[Record]:
         """Return key and value of what is published for events, in the order to publish them: what may be reversed, then the
-        reversals, each in the order in which they came.
+        reversals and adjustments, each in the order in which they came.
 
-        A reversal names its original by the key under which that was applied, or is published with it. Raises ValueError where an
+        They name an event by the key under which that was applied, or is published with it. Raises ValueError where an
         event is a damaged batch.
         """
-        ordered = sorted(events, key=lambda event: (event.event_type == EventType.reverse, event.offset))
+        ordered = sorted(events, key=lambda event: (event.event_type in _NAMING, event.offset))
         renamed = self.applied_keys({key for event in ordered if (key := self._original(event))})
         return [self._record(event, renamed) for event in ordered]
 
@@ -82,8 +85,10 @@ class Replays:
         if isinstance(said, Refusal):
             return key, value
         again = self._under_new_key(event, said, renamed)
-        if isinstance(again, Reverse) and (original := renamed.get(self._key_of(again.original))):
-            again = msgspec.structs.replace(again, original=self._name_of(original))
+        field = _NAMING.get(EventType(event.event_type))
+        name = getattr(again, field) if field else None
+        if field and name and (renamed_to := renamed.get(self._key_of(name))):
+            again = msgspec.structs.replace(again, **{field: self._name_of(renamed_to)})
         return (key, value) if again == said else (key, encode_json(again))
 
     def _under_new_key(self, event: Quarantined, said: Event, renamed: dict[EventKey, EventKey]) -> Event:
@@ -94,11 +99,12 @@ class Replays:
         return msgspec.structs.replace(said, serial=self._name_of(retry).serial)
 
     def _original(self, event: Quarantined) -> EventKey | None:
-        """Return the key that a reversal names; None of any other event."""
-        if event.payload_kind is not PayloadKind.record or event.event_type != EventType.reverse:
+        """Return the key that a reversal or an adjustment names; None of any other event."""
+        if event.payload_kind is not PayloadKind.record or event.event_type not in _NAMING:
             return None
         said = decode_event(event.record()[1], self._channels)
-        return self._key_of(said.original) if isinstance(said, Reverse) else None
+        name = said.original if isinstance(said, Reverse) else said.disputed if isinstance(said, Adjust) else None
+        return self._key_of(name) if name else None
 
     def _retry_key(self, key: EventKey) -> EventKey:
         channel = self._by_code[key.channel]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.adjustments import Adjustments
 from ledger.errors import JournalDamaged, LedgerNotFound, NotFound, ProofInvalid
 from ledger.journal import open_journal
 from ledger.layouts import ENTRIES_PER_BLOCK, FRAME_HEADER, JOURNAL_ENTRY, EntryKind, EventType
@@ -105,6 +106,14 @@ def test_a_seq_within_an_event_proves_the_whole_event(shard):
     assert prove(shard.path, seq + legs - 1) == prove(shard.path, seq)
     releases = [seq for seq, entry in enumerate(shard.entries, 1) if JOURNAL_ENTRY.unpack(entry)["kind"] == EntryKind.release]
     assert [entry["kind"] for entry in prove(shard.path, releases[0]).event()["entries"]][:2] == ["post", "release"]
+
+
+def test_the_proof_of_an_adjustment_tells_who_allowed_it_and_why(shard):
+    (seq, *_) = shard.first_seqs()["adjust", 3]
+    event = prove(shard.path, seq).event()
+    found = Adjustments(shard.path).at(seq)
+    assert (tuple(event["allowed_by"]), event["reason"]) == found.note
+    assert {entry["kind"] for entry in event["entries"]} == {"transfer", "note"}
 
 
 def test_accounts_are_named_by_the_entries_that_opened_them(shard):

@@ -72,6 +72,18 @@ def test_a_reversal_waits_for_its_original_and_is_applied_once_however_often_it_
     assert codes(pair)[2:] == ["exists", "exists"]
 
 
+def test_an_adjustment_waits_for_the_event_in_dispute_and_names_it_as_it_was_replayed(pair):
+    pay = make.transfer("pay", leg("A", "B", 100))
+    apply(pair, pay, make.adjust("back", "B", "A", 100, disputed=Named("pay")))
+    assert codes(pair) == ["debit_account_not_found", "disputed_event_not_found"]
+    apply(pair, *OPENINGS)
+    assert replays(pair)[0].ready_reversals() == []
+    assert replay(pair, 0) == [0]
+    assert replay(pair) == [1]
+    assert debits(pair, "ledger:066") == debits(pair) == 100
+    assert replays(pair)[0].ready_reversals() == []
+
+
 def test_reversals_of_part_are_replayed_in_the_order_in_which_they_came(pair):
     apply(pair, *OPENINGS, make.reverse("undo 60", Named("pay"), 60), make.reverse("undo 50", Named("pay"), 50))
     apply(pair, make.transfer("pay", leg("A", "B", 100)))

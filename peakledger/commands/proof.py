@@ -105,6 +105,8 @@ def check(
         return
     hide = {"leg", "leg_count", "detail", "reference_seq", "flags", "code"}
     show("proof", event["entries"], as_json=False, hide=hide)
+    if "reason" in event:
+        console.print(f"Allowed by {', '.join(event['allowed_by'])}: {event['reason']}", markup=False)
     console.print(
         f"Proven: these entries of {known.name if known else event['channel']} {event['business_date']} {serial} stand in the"
         f" journal that has this digest at seq {proven.last_seq}.",

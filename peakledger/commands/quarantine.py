@@ -106,7 +106,9 @@ def replay(
     *,
     offsets: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[OFFSET]...", help="Offsets of the events; without any, the reversals whose original came later"),
+        typer.Argument(
+            metavar="[OFFSET]...", help="Offsets of the events; without any, reversals and adjustments whose event came later"
+        ),
     ] = None,
     operator: Operator,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")] = ORIGINAL_CAME,
