@@ -177,6 +177,8 @@ def test_a_date_is_settled_behind_its_cut_off_once_closed_and_stays_closed(peakl
     assert peakledger("run", "--stop-at-end", "--json").items[0]["events_existing"] == 4
     settled = peakledger(*settling, "--json")
     assert settled.status == 0
+    told = [(one["verdict"], one["serial"], one["line"]) for one in settled.document["differences"]]
+    assert told == [("missing_here", "20260723000009", 3), ("missing_there", "20260723000003", None)]
     (shard,) = settled.items
     assert (shard["balance_fen"], shard["bank_fen"], shard["fee_fen"], shard["suspense_fen"]) == (0, 20_741, 79, 15_195)
     assert peakledger(*settling, "--close").status == 12

@@ -20,7 +20,7 @@ from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show
 from peakledger.exit_codes import ExitCode
 
-_COLUMNS = (
+COLUMNS = (
     "verdict",
     "serial",
     "household_there",
@@ -78,21 +78,23 @@ def verdict_items(sums: Mapping[Verdict, tuple[int, int, int]]) -> list[dict[str
 def write_differences(path: Path, channel: Channel, differences: Iterable[Finding]) -> None:
     """Write each difference as a line of a CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(_row(channel, found) for found in differences)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(difference(channel, found) for found in differences)
 
 
-def _row(channel: Channel, found: Finding) -> list[object]:
+def difference(channel: Channel, found: Finding) -> dict[str, Any]:
+    """Return what is told of a difference, by ``COLUMNS``."""
     there, here = found.there, found.here
-    return [
+    values = (
         found.verdict.value,
         format_serial(found.serial, channel.serial_form),
-        there.household if there else "",
-        here.household if here else "",
-        there.amount_fen if there else "",
-        here.amount_fen if here else "",
-        there.line if there else "",
-        here.seq if here else "",
-        found.booked_date or "",
-    ]
+        there.household if there else None,
+        here.household if here else None,
+        there.amount_fen if there else None,
+        here.amount_fen if here else None,
+        there.line if there else None,
+        here.seq if here else None,
+        found.booked_date.isoformat() if found.booked_date else None,
+    )
+    return dict(zip(COLUMNS, values, strict=True))

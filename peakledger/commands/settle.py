@@ -19,7 +19,7 @@ from peakledger.booking import Booker
 from peakledger.channel_file import read_channel_file
 from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Stream, find_channel
 from peakledger.commands.ranges import parse_day, parse_range
-from peakledger.commands.reconcile import verdict_items, write_differences
+from peakledger.commands.reconcile import difference, verdict_items, write_differences
 from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
 from peakledger.exit_codes import ExitCode
@@ -114,16 +114,16 @@ def _show_proof(settling: SettlingDate, verdicts: list[dict[str, Any]], found: l
     if not as_json and verdicts:
         show("reconciliation", verdicts, as_json=False)
         console.print()
-    show("settlement", items, as_json=as_json, more={"reconciliation": verdicts, "remains": remains})
+    told = [difference(settling.channel, one) for one in found] if as_json else []
+    show("settlement", items, as_json=as_json, more={"reconciliation": verdicts, "differences": told, "remains": remains})
     if not as_json and remains:
         console.print("\nWhat no settlement moves:")
         show("remains", remains, as_json=False)
     if not all(shard.is_at_zero for shard in settling.shards):
         raise typer.Exit(ExitCode.not_settled)
     if not as_json:
-        in_suspense = "" if not found else f"; {len(found)} differences are in suspense"
         closed = ", and the date is closed" if all(shard.is_closed for shard in settling.shards) else ""
-        console.print(f"The clearing account is at zero{closed}{in_suspense}.")
+        console.print(f"The clearing account is at zero{closed}. Differences found: {len(found)}.")
 
 
 def _proof(shard: ShardOfDate) -> dict[str, Any]:
