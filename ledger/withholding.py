@@ -26,8 +26,6 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine
 from ledger.replays import retry_serial
 
-LAST_LINE = 999_999_999
-
 _ENTRY = struct.Struct("<16sQ32xQQ4xI6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, detail, credit_slot, code, kind
 _BEGINNING_BYTES = 12  # of a serial, behind which the number of the line stands
 

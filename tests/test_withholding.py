@@ -155,6 +155,14 @@ def test_the_return_file_tells_what_became_of_each_line_with_totals_by_result(st
     assert counts(station.withholding("status", "run.csv", "--json"), "result")["voided"] == 2
 
 
+@pytest.mark.parametrize(("out", "told"), [("run.csv", "it is the file that is read"), ("no/where.csv", "No such file")])
+def test_a_file_that_cannot_be_written_is_an_error_of_usage(station, out, told):
+    before = (station.directory / "run.csv").read_text()
+    ended = station.withholding("return", "run.csv", "--out", out)
+    assert ended.status == 2 and told in ended.err
+    assert (station.directory / "run.csv").read_text() == before
+
+
 def test_answers_that_came_before_are_a_duplicate_as_a_whole(station):
     before = station.published_bytes()
     ended = station.withholding("results", "answer.csv")

@@ -44,6 +44,11 @@ FileArgument = Annotated[Path, _File]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="The file to write")]
 
 
+def _check_out(out: Path, file: Path) -> None:
+    if out.resolve() == file.resolve():
+        raise typer.BadParameter("it is the file that is read", param_hint="--out")
+
+
 def _file_encoding(text: str | None) -> FileEncoding | None:
     known: dict[str, FileEncoding] = {"utf-8": "UTF-8", "gb18030": "GB18030"}
     if text is None or text.lower() in known:
@@ -188,6 +193,7 @@ def return_file(
     """Write the file that tells the bank what became of each line, in the encoding of the run file."""
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
     read = RunFile(file, _file_encoding(file_encoding))
+    _check_out(out, file)
     lines = returned_lines(read, *_withheld(settings, read))
     _show_totals(write_return(read, lines, out, read.encoding), as_json=as_json)
 
@@ -210,6 +216,7 @@ def retries(
     """
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
     read = RunFile(file, _file_encoding(file_encoding))
+    _check_out(out, file)
     due = Retries(read, parse_day(on), *_withheld(settings, read))
     totals = due.totals()
     if Fate.tried_again in totals:

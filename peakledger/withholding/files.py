@@ -6,6 +6,7 @@ lines before must not count until then.
 """
 
 import csv
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ledger.channel_profile import MAX_REASON
 from ledger.csv_files import FileEncoding, find_encoding, read_rows
 from ledger.errors import FileInvalid, FileRefused
 from ledger.event_fields import NO_DATE, NO_HOUSEHOLD, format_date, parse_date, parse_household, parse_period, period_exists
-from ledger.withholding import LAST_LINE, Try
+from ledger.withholding import Try
 
 RUN_COLUMNS = ("line", "household", "amount_fen", "period", "account", "holder")
 ANSWER_COLUMNS = ("line", "household", "amount_fen", "result", "reason")
@@ -30,8 +30,12 @@ GREATEST_FEN = 2**63 - 1
 
 _HINT = "Ask the bank for a right file; nothing of this one was published"
 _LONGEST_HOLDER = 64
-_ACCOUNT_DIGITS = 32
-_RUN_DIGITS = range(9, 21)
+_NUMBER_OF_A_RUN = re.compile(r"[0-9]{9,20}")
+_NUMBER_OF_A_TRY = re.compile(r"[1-9][0-9]{0,2}")
+_NUMBER_OF_A_LINE = re.compile(r"[1-9][0-9]{0,8}")
+_AMOUNT = re.compile(r"[0-9]{1,19}")
+_ACCOUNT = re.compile(r"[0-9]{1,32}")
+_REASON = re.compile(r"0?[1-9]|[1-9][0-9]")
 
 
 class CsvWriter(Protocol):
@@ -97,20 +101,20 @@ class _Rows:
         if not row or row[0] != word or any(row[5:]):
             raise self.fault(f"the first row behind the header must be {word},RUN,BUSINESS_DATE,BANK,TRY", self._columns[0])
         _, run, day, bank, number = row[:5]
-        if not (run.isascii() and run.isdigit() and len(run) in _RUN_DIGITS):
+        if not _NUMBER_OF_A_RUN.fullmatch(run):
             raise self.fault(f"{run!r} is no number of a run, of 9 to 20 digits", self._columns[1])
         days = parse_date(day)
         if days == NO_DATE:
             raise self.fault(f"{day!r} is not a date, YYYY-MM-DD", self._columns[2])
-        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= 999 and str(int(number)) == number):
+        if not _NUMBER_OF_A_TRY.fullmatch(number):
             raise self.fault(f"{number!r} is not the number of a try, from 1", self._columns[4])
         return Heading(Try(bank, run, int(number)), format_date(days))
 
     def number(self, text: str, *, without_gaps: bool = False) -> int:
         """Read the number of a line, which must grow from line to line, and by one where there are to be no gaps."""
-        number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LAST_LINE)) else 0
-        if number == 0 or str(number) != text:
-            raise self.fault(f"{text!r} is neither the number of a line, 1 to {LAST_LINE}, nor a trailer", "line")
+        if not _NUMBER_OF_A_LINE.fullmatch(text):
+            raise self.fault(f"{text!r} is neither the number of a line, 1 to 999999999, nor a trailer", "line")
+        number = int(text)
         if number <= self.last_number:
             raise self.fault(f"line {number} comes behind line {self.last_number}: each number once, in their order", "line")
         if without_gaps and number != self.last_number + 1:
@@ -124,7 +128,7 @@ class _Rows:
         return text
 
     def amount_fen(self, text: str) -> int:
-        amount_fen = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(GREATEST_FEN)) else 0
+        amount_fen = int(text) if _AMOUNT.fullmatch(text) else 0
         if not 0 < amount_fen <= GREATEST_FEN:
             raise self.fault(f"{text!r} is no amount in fen above zero", "amount_fen")
         return amount_fen
@@ -153,6 +157,8 @@ def writing(path: Path, encoding: FileEncoding) -> Iterator[CsvWriter]:
         with unfinished.open("w", encoding=encoding, newline="") as file:
             yield csv.writer(file, lineterminator="\n")
         unfinished.replace(path)
+    except OSError as error:
+        raise FileInvalid(f"{path}: {error.strerror}", hint="Name a file that can be written") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -211,8 +217,8 @@ def _run_line(rows: _Rows, row: list[str], *, without_gaps: bool) -> RunLine:
     )
     if not period_exists(parse_period(period)):
         raise rows.fault(f"{period!r} is not a month, YYYY-MM", "period")
-    if not (account.isascii() and account.isdigit() and len(account) <= _ACCOUNT_DIGITS):
-        raise rows.fault(f"{account!r} is no number of an account, of 1 to {_ACCOUNT_DIGITS} digits", "account")
+    if not _ACCOUNT.fullmatch(account):
+        raise rows.fault(f"{account!r} is no number of an account, of 1 to 32 digits", "account")
     if not holder.strip() or len(holder) > _LONGEST_HOLDER or min(holder) < " ":
         raise rows.fault(f"{holder!r} is no name, of 1 to {_LONGEST_HOLDER} characters", "holder")
     return line
@@ -301,8 +307,8 @@ def _answer_line(rows: _Rows, row: list[str]) -> AnswerLine:
         raise rows.fault(f"{result!r} is neither {PAID} nor {REFUSED}", "result")
     if result == PAID and reason:
         raise rows.fault("what is paid has no reason", "reason")
-    if result == REFUSED and not (reason.isascii() and reason.isdigit() and 1 <= int(reason) <= MAX_REASON):
-        raise rows.fault(f"{reason!r} is no reason, 1 to {MAX_REASON}", "reason")
+    if result == REFUSED and not _REASON.fullmatch(reason):
+        raise rows.fault(f"{reason!r} is no reason, 1 to 99", "reason")
     return AnswerLine(rows.number(number), rows.household(household), rows.amount_fen(amount), int(reason or 0))
 
 
