@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ledger.events import Payment, encode_json
 from peakledger import cli
+from streams.release_position import ReleasePosition, write_release_position
 from tests.balances import change_account, change_meta
 from tests.commands import in_a_process
 from tests.event_samples import HOUSEHOLD, JUNE_BILL
@@ -115,6 +116,16 @@ def test_status_tells_how_far_everything_is(peakledger):
     (item,) = peakledger("status", "--json").items
     assert (item["running"], item["records_consumed"], item["durable_seq"]) == (False, 5, item["watermark_seq"])
     assert (item["outcomes_next_frame"], item["entries_next_frame"]) == (item["frame"] + 1, 1)
+
+
+def test_status_tells_what_waits_in_inlets_only_where_something_does(peakledger, season):
+    shard = season / "ledger" / "payments.events-0"
+    assert "waiting" not in peakledger("status").out
+    write_release_position(shard, ReleasePosition(interactive_waiting=2, batch_waiting=7000, time_ms=1))
+    (item,) = peakledger("status", "--json").items
+    assert (item["interactive_waiting"], item["batch_waiting"]) == (2, 7000)
+    assert "waiting" in peakledger("status").out
+    write_release_position(shard, ReleasePosition(interactive_waiting=0, batch_waiting=0, time_ms=2))
 
 
 def test_refused_events_are_listed_and_shown_with_their_bytes(peakledger):

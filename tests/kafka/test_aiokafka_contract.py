@@ -58,6 +58,11 @@ def test_a_fetcher_keeps_the_requests_under_way_where_we_end_them():
     assert "_pending_tasks" in names_in(Fetcher.__init__) & names_in(Fetcher.close)
 
 
+def test_a_consumer_has_a_client_that_can_be_closed_alone():
+    assert "_client" in names_in(aiokafka.AIOKafkaConsumer.__init__)
+    assert inspect.iscoroutinefunction(AIOKafkaClient.close)
+
+
 def test_a_connection_has_the_parts_that_our_transport_works_with():
     assert {"_read_task", "_writer", "_protocol"} <= names_in(AIOKafkaConnection.connect)
     assert {"_requests", "_last_action", "parse_response_header", "RESPONSE_TYPE"} <= names_in(AIOKafkaConnection._handle_frame)
