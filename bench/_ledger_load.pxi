@@ -162,14 +162,14 @@ cdef void make_unacceptable(const workload_plan *plan, uint64_t index, made_even
 
 # --- As JSON ------------------------------------------------------------------------------------------------------------
 
-cdef uint8_t *put_account(const workload_plan *plan, uint8_t *at, const uint8_t *account) noexcept nogil:
+cdef uint8_t *put_account(uint8_t *at, const uint8_t *account) noexcept nogil:
     cdef uint64_t number
     memcpy(&number, account, 8)
     if account[15] == ACCOUNT_KIND_HOUSEHOLD:
         at = put_text(at, b"household:")
     else:
         at = put_text(at, b"agency:" if account[15] == ACCOUNT_KIND_AGENCY else b"card:")
-    return put_digits(plan, at, number, account[14])
+    return put_digits(at, number, account[14])
 
 
 cdef uint8_t *put_name(const workload_plan *plan, uint8_t *at, const packed_leg *leg) noexcept nogil:
@@ -177,7 +177,7 @@ cdef uint8_t *put_name(const workload_plan *plan, uint8_t *at, const packed_leg 
     at = put_text(at, b'{"channel":"')
     at = put_text(at, plan.names[leg.pending_channel])
     at = put_text(at, b'","business_date":"')
-    at = put_date(plan, at, leg.pending_business_date)
+    at = put_date(at, leg.pending_business_date)
     at = put_text(at, b'","serial":"')
     memcpy(at, leg.pending_serial, 14)
     at += 14 if leg.pending_serial[13] else 13
@@ -186,18 +186,18 @@ cdef uint8_t *put_name(const workload_plan *plan, uint8_t *at, const packed_leg 
 
 cdef uint8_t *put_leg(const workload_plan *plan, uint8_t *at, const packed_leg *leg) noexcept nogil:
     at = put_text(at, b'{"debit":"')
-    at = put_account(plan, at, leg.debit_account)
+    at = put_account(at, leg.debit_account)
     at = put_text(at, b'","credit":"')
-    at = put_account(plan, at, leg.credit_account)
+    at = put_account(at, leg.credit_account)
     at = put_text(at, b'","amount_fen":')
-    at = put_number(plan, at, leg.amount_fen)
+    at = put_number(at, leg.amount_fen)
     at = put_text(at, b',"code":')
-    at = put_number(plan, at, leg.code)
+    at = put_number(at, leg.code)
     if leg.flags:
         at = put_text(at, b',"flags":["pending"]')
     if leg.timeout_s:
         at = put_text(at, b',"timeout_s":')
-        at = put_number(plan, at, leg.timeout_s)
+        at = put_number(at, leg.timeout_s)
     return put_text(at, b"}")
 
 
@@ -215,7 +215,7 @@ cdef uint8_t *put_own_fields(const workload_plan *plan, uint8_t *at, const made_
         return put_text(at, b"]")
     at = put_name(plan, put_text(at, b',"pending":'), &made.legs[0])
     if made.legs[0].amount_fen and made.legs[0].amount_fen != AMOUNT_MAX:
-        at = put_number(plan, put_text(at, b',"amount_fen":'), made.legs[0].amount_fen)
+        at = put_number(put_text(at, b',"amount_fen":'), made.legs[0].amount_fen)
     return at
 
 
@@ -229,7 +229,7 @@ cdef uint8_t *put_ledger_json(const workload_plan *plan, uint8_t *at, const made
         at = put_text(at, b'{"type":"post","channel":"' if event_type == EVENT_TYPE_POST else b'{"type":"void","channel":"')
     at = put_text(at, plan.names[made.head.channel])
     at = put_text(at, b'","business_date":"')
-    at = put_date(plan, at, made.head.business_date)
+    at = put_date(at, made.head.business_date)
     at = put_text(at, b'","serial":"')
     memcpy(at, made.head.serial, 13)
     at = put_text(at + 13, b'"')

@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""Events of a workload, and whole Kafka record batches of them, without a Python object per event.
+"""Events of a workload, whole Kafka record batches of them, and events of a season, without a Python object per event.
 
-Everything about event ``i`` follows from the seed and ``i`` alone. So a duplicate needs no memory of what it repeats, and any
-part of a workload can be made without the rest.
+Everything about event ``i`` of a workload follows from the seed and ``i`` alone. So a duplicate needs no memory of what it
+repeats, and any part of a workload can be made without the rest.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -13,6 +13,9 @@ from libc.string cimport memcpy, memset, strlen
 
 cdef extern from "ledger/core/crc32c.h" nogil:
     uint32_t crc32c(uint32_t crc, const void *data, size_t length)
+
+cdef extern from * nogil:
+    void prefetch "__builtin_prefetch"(const void *place)
 
 cdef extern from "ledger/record_layout.h" nogil:
     ctypedef struct packed_event:
@@ -25,6 +28,8 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t household
         int64_t amount_fen
         uint64_t detail
+        uint64_t payer
+        uint8_t terminal
     ctypedef struct packed_leg:
         uint8_t debit_account[16]
         uint8_t credit_account[16]
@@ -45,6 +50,10 @@ cdef extern from "ledger/record_layout.h" nogil:
         EVENT_TYPE_POST
         EVENT_TYPE_VOID
         EVENT_TYPE_REVERSE
+        EVENT_TYPE_TOP_UP
+        EVENT_TYPE_OPEN_FLOAT
+        EVENT_TYPE_COUNT_FLOAT
+        EVENT_TYPE_BANK_FLOAT
         ACCOUNT_KIND_HOUSEHOLD
         ACCOUNT_KIND_CARD
         ACCOUNT_KIND_AGENCY
@@ -54,6 +63,18 @@ cdef extern from "ledger/record_layout.h" nogil:
         AMOUNT_MAX
         SERIAL_FORM_DIGITS
         SERIAL_FORM_UUID
+
+cdef uint32_t FOUR_DIGITS[10000]  # "0000" to "9999"
+
+
+cdef void fill_four_digits():
+    cdef int i
+    for i in range(10000):
+        digits = b"%04d" % i
+        memcpy(&FOUR_DIGITS[i], <const char *>digits, 4)
+
+
+fill_four_digits()
 
 cdef const char *HEX = b"0123456789abcdef"
 cdef const char *BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -139,14 +160,17 @@ cdef struct workload_plan:
     uint32_t timeout_s  # of the holds that nobody settles
     uint8_t serial_forms[256]
     char names[256][24]
-    uint32_t four_digits[10000]  # "0000" to "9999"
     bint json
     bint households_in_turn
 
 
 cdef inline uint64_t draw(const workload_plan *plan, draw_stream stream, uint64_t index) noexcept nogil:
+    return drawn(plan.stream_seeds[<int>stream], index)
+
+
+cdef inline uint64_t drawn(uint64_t seed, uint64_t index) noexcept nogil:
     """A bijection of the index (splitmix64), so that the draws of one stream never repeat."""
-    cdef uint64_t x = plan.stream_seeds[<int>stream] + index * 0x9E3779B97F4A7C15u
+    cdef uint64_t x = seed + index * 0x9E3779B97F4A7C15u
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u
     x = (x ^ x >> 27) * 0x94D049BB133111EBu
     return x ^ x >> 31
@@ -298,13 +322,13 @@ cdef inline uint8_t *put_text(uint8_t *at, const char *text) noexcept nogil:
     return at + length
 
 
-cdef inline uint8_t *put_digits(const workload_plan *plan, uint8_t *at, uint64_t number, int digits) noexcept nogil:
+cdef inline uint8_t *put_digits(uint8_t *at, uint64_t number, int digits) noexcept nogil:
     """Write exactly that many digits, leading zeros too."""
     cdef uint8_t *end = at + digits
     cdef uint8_t *place = end
     while place - at >= 4:
         place -= 4
-        memcpy(place, &plan.four_digits[number % 10000], 4)
+        memcpy(place, &FOUR_DIGITS[number % 10000], 4)
         number //= 10000
     while place > at:
         place -= 1
@@ -313,23 +337,23 @@ cdef inline uint8_t *put_digits(const workload_plan *plan, uint8_t *at, uint64_t
     return end
 
 
-cdef inline uint8_t *put_number(const workload_plan *plan, uint8_t *at, uint64_t number) noexcept nogil:
+cdef inline uint8_t *put_number(uint8_t *at, uint64_t number) noexcept nogil:
     cdef int digits = 1
     cdef uint64_t rest = number // 10
     while rest:
         digits += 1
         rest //= 10
-    return put_digits(plan, at, number, digits)
+    return put_digits(at, number, digits)
 
 
-cdef uint8_t *put_date(const workload_plan *plan, uint8_t *at, uint16_t day) noexcept nogil:
+cdef uint8_t *put_date(uint8_t *at, uint16_t day) noexcept nogil:
     cdef int year, month, day_of_month
     civil_of(day, &year, &month, &day_of_month)
-    at = put_digits(plan, at, <uint64_t>year, 4)
+    at = put_digits(at, <uint64_t>year, 4)
     at[0] = c"-"
-    at = put_digits(plan, at + 1, <uint64_t>month, 2)
+    at = put_digits(at + 1, <uint64_t>month, 2)
     at[0] = c"-"
-    return put_digits(plan, at + 1, <uint64_t>day_of_month, 2)
+    return put_digits(at + 1, <uint64_t>day_of_month, 2)
 
 
 cdef uint8_t *put_serial(const workload_plan *plan, uint8_t *at, const packed_event *event) noexcept nogil:
@@ -353,25 +377,25 @@ cdef uint8_t *put_household_json(const workload_plan *plan, uint8_t *at, const p
     at = put_text(at, b'{"type":"bill","channel":"' if bill else b'{"type":"payment","channel":"')
     at = put_text(at, plan.names[event.channel])
     at = put_text(at, b'","business_date":"')
-    at = put_date(plan, at, event.business_date)
+    at = put_date(at, event.business_date)
     at = put_text(at, b'","serial":"')
     at = put_serial(plan, at, event)
     at = put_text(at, b'","household":"')
-    at = put_digits(plan, at, event.household, 13 if event.household < 10000000000000u else 14)
+    at = put_digits(at, event.household, 13 if event.household < 10000000000000u else 14)
     at = put_text(at, b'","amount_fen":')
-    at = put_number(plan, at, <uint64_t>event.amount_fen)
+    at = put_number(at, <uint64_t>event.amount_fen)
     at = put_text(at, b',"value_date":"')
-    at = put_date(plan, at, event.value_date)
+    at = put_date(at, event.value_date)
     if bill:
         at = put_text(at, b'","period":"')
-        at = put_digits(plan, at, (event.detail & 0xFFFFFFFFu) // 100, 4)
+        at = put_digits(at, (event.detail & 0xFFFFFFFFu) // 100, 4)
         at[0] = c"-"
-        at = put_digits(plan, at + 1, (event.detail & 0xFFFFFFFFu) % 100, 2)
+        at = put_digits(at + 1, (event.detail & 0xFFFFFFFFu) % 100, 2)
         at = put_text(at, b'","due_date":"')
-        at = put_date(plan, at, <uint16_t>(event.detail >> 32))
+        at = put_date(at, <uint16_t>(event.detail >> 32))
     elif event.detail:
         at = put_text(at, b'","outlet":"')
-        at = put_number(plan, at, event.detail)
+        at = put_number(at, event.detail)
     return put_text(at, b'"}')
 
 
@@ -431,7 +455,7 @@ cdef uint8_t *put_record(const workload_plan *plan, uint8_t *at, uint64_t index,
     end = put_varint(body + 1, timestamp_of(plan, index) - base_ms)
     end = put_varint(end, delta)
     end = put_varint(end, 13)
-    end = put_digits(plan, end, household, 13)
+    end = put_digits(end, household, 13)
     end = put_varint(end, -1 if fate == REFUSED_TOMBSTONE else value_bytes)
     memcpy(end, value, <size_t>value_bytes)
     end += value_bytes
@@ -480,9 +504,6 @@ cdef class Generator:
             self.plan.serial_forms[<int>code] = form
         for code, name in names.items():
             memcpy(self.plan.names[<int>code], <const char *>name, len(name))
-        for i in range(10000):
-            digits = b"%04d" % i
-            memcpy(&self.plan.four_digits[i], <const char *>digits, 4)
         self.plan.billing_channel, self.plan.ledger_channel = billing_channel, ledger_channel
         self.plan.households = numbers["households"]
         self.plan.duplicate_distance = numbers["duplicate_distance"]
@@ -560,3 +581,9 @@ cdef class Generator:
                 fate = fate_of(&self.plan, i, &source)
                 counts[min(<int>fate, 2)] += 1
         return counts[0], counts[1], counts[2]
+
+
+include "_season_plan.pxi"
+include "_season_records.pxi"
+include "_season_day.pxi"
+include "_season_maker.pxi"

@@ -138,7 +138,8 @@ class SinkPublisher:
     ) -> None:
         """Take values of any length, one after the other in ``values``, as they are: the fast way for JSON and MessagePack.
 
-        ``value_ends`` (of type q) says where each ends, ``households`` (of type Q) whose each is.
+        ``value_ends`` (of type q) says where each ends, ``households`` (of type Q) whose each is; one of more than 13 digits is
+        none, and its value goes without a key, to partition 0.
         """
         await self._send_built(build_value_batches, values, value_ends, households, _times(timestamps_ms, len(value_ends)))
 

@@ -125,6 +125,13 @@ def test_values_of_any_length_are_spread_over_partitions_in_order(events, partit
     assert_holds(batches, events, partition_count)
 
 
+def test_an_event_of_no_household_has_no_key_and_goes_to_partition_0():
+    households = array("Q", [3301234567890, 10**13, 2**64 - 1])
+    batches = build_value_batches(b"abc", array("q", [1, 2, 3]), households, array("q", [5, 6, 7]), 1000)
+    records = {partition: [record[2:] for record in walk_batches(batch)] for partition, batch, _ in batches}
+    assert records == {partition_of(b"3301234567890", 1000): [(b"3301234567890", b"a")], 0: [(None, b"b"), (None, b"c")]}
+
+
 def test_an_event_larger_than_a_batch_is_named():
     with pytest.raises(ValueError, match="event 1 does not fit"):
         build_value_batches(b"x" * 500, array("q", [20, 500]), array("Q", [1, 1]), array("q", [0, 0]), 1, 300)

@@ -1,13 +1,16 @@
-"""Makes the events of a season, day by day, in the order of their arrival. Memory: one month's bills, one day's events."""
+"""Makes the events of a season, day by day, in the order of their arrival. Memory: one month's bills, one day's events.
+
+This is the plain definition. ``bench.season.fast`` makes the same events, byte for byte, without a Python object for each.
+"""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from random import Random
 from uuid import UUID
 
 import msgspec
 
 from bench.season.arrivals import Arrival, Arrivals, funds_of
+from bench.season.draws import TABLE_PLACES, Purpose, happens, lower, table_of, upper
 from bench.season.plan import PROVINCES, Dues, Season
 from bench.workload import DAY_MS, SEASON_WEIGHTS
 from ledger.channels import BUILT_IN_CHANNELS, SerialForm
@@ -30,18 +33,18 @@ from ledger.outcomes import OutcomeCode
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 # How many payments come in each hour of a day: before noon and in the evening most, at night none.
-_HOURS = range(6, 23)
-_HOUR_WEIGHTS = (1, 2, 5, 9, 10, 8, 5, 4, 6, 6, 5, 5, 6, 8, 9, 6, 2)
-_OUTAGE_MS = (9 * HOUR_MS, 13 * HOUR_MS)
+HOURS = table_of(dict(zip(range(6, 23), (1, 2, 5, 9, 10, 8, 5, 4, 6, 6, 5, 5, 6, 8, 9, 6, 2), strict=True)))
+DEFERRED_CHANNELS = table_of(SEASON_WEIGHTS)
+OUTAGE_FROM_MS, OUTAGE_MS = 9 * HOUR_MS, 4 * HOUR_MS
 _BURST_MS = 10 * MINUTE_MS
-_AT_THE_BANK = {"bank_card_debit", "online_banking", "phone_banking", "atm", "unionpay_pos"}
+AT_THE_BANK = {"bank_card_debit", "online_banking", "phone_banking", "atm", "unionpay_pos"}
 _SHORT_AGENCY, _SHORT_MACHINE = f"{PROVINCES[-1]}{1:06d}", f"{PROVINCES[-1]}{1:08d}"
 _TILL_OPENS_FEN = 50_000
 _SHORT_FEN = 3_000
 _STATIONS = ("newsstand", "village_post", "convenience_point")
 _OFFLINE = {"wireless", "village_post"}
 _FORMS = {channel.name: channel.serial_form for channel in BUILT_IN_CHANNELS}
-_REVERSING = {channel.name for channel in BUILT_IN_CHANNELS if channel.funds == "deferred" and "reverse" in channel.publishes}
+REVERSING = {channel.name for channel in BUILT_IN_CHANNELS if "reverse" in channel.publishes}
 _TILLS = (("business_hall", None, 6), ("self_service_kiosk", "cash", 8))  # channel, terminal, digits behind the province's
 
 
@@ -80,7 +83,7 @@ class Day:
     def __init__(self, season: Season, day: date, arrivals: Arrivals, serials: Serials) -> None:
         self._season, self._day, self._arrivals, self._serials = season, day, arrivals, serials
         self._troubles = season.troubles
-        self._random = Random(f"{season.seed} day {day}")
+        self._draw = season.draws.draw
         self._start_ms = season.start_ms_of(day)
 
     def arrivals(self, issued: list[Dues], paid: list[Dues]) -> Iterator[Arrival]:
@@ -99,9 +102,6 @@ class Day:
     def _named(self, channel: str) -> tuple[str, date, str]:
         return channel, self._day, self._serials.next(channel, self._day)
 
-    def _happens(self, share: float) -> bool:
-        return self._random.random() < share
-
     def _plan(
         self,
         time_ms: int,
@@ -113,17 +113,13 @@ class Day:
         wrong: OutcomeCode | None = None,
     ) -> Arrival:
         """Plan an event; while the banks cannot be reached, theirs wait, and come in a burst afterwards."""
-        since_ms = time_ms - self._outage_ms
-        if event.channel in _AT_THE_BANK and 0 <= since_ms < _OUTAGE_MS[1] - _OUTAGE_MS[0]:
-            share = since_ms / (_OUTAGE_MS[1] - _OUTAGE_MS[0])
-            time_ms = self._outage_ms + _OUTAGE_MS[1] - _OUTAGE_MS[0] + int(share * _BURST_MS)
+        outage_ms = self._season.start_ms_of(self._season.outage_day) + OUTAGE_FROM_MS
+        since_ms = time_ms - outage_ms
+        if event.channel in AT_THE_BANK and 0 <= since_ms < OUTAGE_MS:
+            time_ms = outage_ms + OUTAGE_MS + since_ms * _BURST_MS // OUTAGE_MS
         arrival = Arrival(time_ms, key, event, repeats, names, wrong)
         self._arrivals.plan(arrival)
         return arrival
-
-    @property
-    def _outage_ms(self) -> int:
-        return self._start_ms + (self._season.outage_day - self._day).days * DAY_MS + _OUTAGE_MS[0]
 
     def _issue(self, dues: Dues) -> None:
         channel, day, serial = self._named("billing")
@@ -136,34 +132,41 @@ class Day:
             period=dues.period,
             due_date=dues.due_date,
         )
-        self._plan(self._start_ms + self._random.randrange(6 * HOUR_MS), dues.household, bill)
+        after_ms = upper(self._draw(Purpose.issue_time, dues.number), 6 * HOUR_MS)
+        self._plan(self._start_ms + after_ms, dues.household, bill)
 
     def _pay(self, dues: Dues) -> None:
         """Plan a payment, and all that goes with it."""
-        payment, time_ms = self._payment(dues), self._time_of_day()
-        if dues.is_withheld:
-            time_ms = self._start_ms + 2 * HOUR_MS + self._random.randrange(MINUTE_MS)
+        payment, time_ms = self._payment(dues), self._time_of(dues)
+        funds = funds_of(payment.channel, payment.terminal)
         if payment.channel == "recharge_card":
             self._top_up(dues, time_ms)
-        if payment.terminal in _OFFLINE and self._happens(self._troubles.late):
-            time_ms += self._random.randint(1, 3) * DAY_MS
+        late = self._draw(Purpose.late, dues.number)
+        if payment.terminal in _OFFLINE and happens(late, self._troubles.late):
+            time_ms += (1 + lower(late, 3)) * DAY_MS
         arrival = self._plan(time_ms, dues.household, payment)
         time_ms = arrival.time_ms  # what follows must not arrive before a payment that an outage kept back
-        if funds_of(payment.channel, payment.terminal) == "two_phase":
-            self._answer(arrival)
-        if self._happens(self._troubles.retries):
-            self._plan(time_ms + self._random.randrange(100, DAY_MS), arrival.key, payment, repeats=arrival)
-        if payment.channel in _REVERSING and self._happens(self._troubles.reversals):
-            self._reverse(arrival)
-        if self._happens(self._troubles.paid_twice):
-            again = self._payment(dues._replace(channel=self._random.choice(sorted(SEASON_WEIGHTS))))
-            self._plan(time_ms + self._random.randrange(HOUR_MS), dues.household, again)
-        if self._happens(self._troubles.wrong):
-            self._go_wrong(payment, arrival)
+        if funds == "two_phase":
+            self._answer(dues, arrival)
+        retry = self._draw(Purpose.retry, dues.number)
+        if happens(retry, self._troubles.retries):
+            self._plan(time_ms + 100 + lower(retry, DAY_MS - 100), arrival.key, payment, repeats=arrival)
+        reversal = self._draw(Purpose.reversal, dues.number)
+        if funds == "deferred" and payment.channel in REVERSING and happens(reversal, self._troubles.reversals):
+            self._reverse(dues, arrival, lower(reversal, 30 * MINUTE_MS))
+        twice = self._draw(Purpose.twice, dues.number)
+        if happens(twice, self._troubles.paid_twice):
+            again = self._payment(dues._replace(channel=DEFERRED_CHANNELS[twice % TABLE_PLACES]))
+            self._plan(time_ms + upper(self._draw(Purpose.twice_time, dues.number), HOUR_MS), dues.household, again)
+        wrong = self._draw(Purpose.wrong, dues.number)
+        if happens(wrong, self._troubles.wrong):
+            self._go_wrong(dues, payment, arrival, wrong)
 
-    def _time_of_day(self) -> int:
-        hour = self._random.choices(_HOURS, _HOUR_WEIGHTS)[0]
-        return self._start_ms + hour * HOUR_MS + self._random.randrange(HOUR_MS)
+    def _time_of(self, dues: Dues) -> int:
+        drawn = self._draw(Purpose.time, dues.number)
+        if dues.is_withheld:
+            return self._start_ms + 2 * HOUR_MS + upper(drawn, MINUTE_MS)
+        return self._start_ms + HOURS[drawn % TABLE_PLACES] * HOUR_MS + upper(drawn, HOUR_MS)
 
     def _payment(self, dues: Dues) -> Payment:
         channel, day, serial = self._named(dues.channel)
@@ -182,8 +185,7 @@ class Day:
 
     def _payer_of(self, dues: Dues) -> tuple[str | None, str | None]:
         """Return the number of what pays, where the channel has such, and the kind of terminal, where it has several."""
-        province, place = dues.household[:2], 1 + dues.number % self._season.scale
-        is_even = dues.number % 2 == 0
+        province, place = dues.household[:2], dues.place
         match dues.channel:
             case "recharge_card":
                 return dues.household, None
@@ -192,15 +194,16 @@ class Day:
             case "postal_station":
                 return (None, "withholding") if dues.is_withheld else (f"{province}{500_000 + place:06d}", _station(dues))
             case "self_service_kiosk":
-                return (f"{province}{place:08d}", "cash") if is_even else (None, "card")
+                return (f"{province}{place:08d}", "cash") if dues.is_even else (None, "card")
             case "unionpay_pos":
-                return None, "wireless" if is_even else "fixed"
+                return None, "wireless" if dues.is_even else "fixed"
         return None, None
 
     def _top_up(self, dues: Dues, before_ms: int) -> None:
         """Plan that a household buys or fills its card at a cash machine or a counter, mostly with enough."""
+        drawn = self._draw(Purpose.top_up, dues.number)
         amount_fen = -(-dues.paid_fen // 5000) * 5000
-        if self._happens(self._troubles.cards_with_too_little):
+        if happens(drawn, self._troubles.cards_with_too_little):
             amount_fen = (dues.paid_fen + 1) // 2
         machine = self._payer_of(dues._replace(channel="self_service_kiosk"))[0]
         event = TopUp(
@@ -211,30 +214,32 @@ class Day:
             terminal="cash" if machine else None,
             household=dues.household,
         )
-        self._plan(before_ms - self._random.randrange(1, 30 * MINUTE_MS), dues.household, event)
+        self._plan(before_ms - 1 - lower(drawn, 30 * MINUTE_MS), dues.household, event)
 
-    def _answer(self, arrival: Arrival) -> None:
+    def _answer(self, dues: Dues, arrival: Arrival) -> None:
         """Plan what the bank answers to an instruction early the next day; sometimes nothing."""
-        if self._happens(self._troubles.silent):
+        if happens(self._draw(Purpose.silent, dues.number), self._troubles.silent):
             return
         payment = arrival.event
-        kind = Void if self._happens(self._troubles.refused_by_bank) else Post
+        drawn = self._draw(Purpose.answer, dues.number)
+        kind = Void if happens(drawn, self._troubles.refused_by_bank) else Post
         channel, _, serial = self._named(payment.channel)
         hold = HoldName(payment.channel, payment.business_date, payment.serial)
         answer = kind(channel, self._day + timedelta(1), serial, pending=hold)
-        self._plan(
-            self._start_ms + DAY_MS + 2 * HOUR_MS + self._random.randrange(3 * HOUR_MS), arrival.key, answer, names=arrival
-        )
+        time_ms = self._start_ms + DAY_MS + 2 * HOUR_MS + lower(drawn, 3 * HOUR_MS)
+        self._plan(time_ms, arrival.key, answer, names=arrival)
 
-    def _reverse(self, arrival: Arrival) -> None:
+    def _reverse(self, dues: Dues, arrival: Arrival, after_ms: int) -> None:
+        """Plan a reversal so long after the payment, or shortly before it."""
         payment = arrival.event
         original = EventName(payment.channel, payment.business_date, payment.serial)
-        is_early = self._happens(self._troubles.early_reversals)
-        after_ms = -self._random.randrange(1, MINUTE_MS) if is_early else self._random.randrange(1, 30 * MINUTE_MS)
+        early = self._draw(Purpose.early, dues.number)
+        if happens(early, self._troubles.early_reversals):
+            after_ms = -lower(early, MINUTE_MS)
         reverse = Reverse(*self._named(payment.channel), original=original)
         self._plan(arrival.time_ms + after_ms, arrival.key, reverse, names=arrival)
 
-    def _go_wrong(self, payment: Payment, arrival: Arrival) -> None:
+    def _go_wrong(self, dues: Dues, payment: Payment, arrival: Arrival, drawn: int) -> None:
         """Plan an event beside a payment that must be refused."""
         fresh = msgspec.structs.replace(payment, serial=self._serials.next(payment.channel, self._day))
         changed = msgspec.structs.replace(payment, amount_fen=payment.amount_fen + 1)
@@ -246,8 +251,9 @@ class Day:
         ]
         if payment.channel in SEASON_WEIGHTS:
             choices.append((changed, OutcomeCode.exists_with_different_amount))
-        event, code = self._random.choice(choices)
-        self._plan(arrival.time_ms + self._random.randrange(HOUR_MS), arrival.key, event, wrong=code)
+        event, code = choices[lower(drawn, len(choices))]
+        time_ms = arrival.time_ms + upper(self._draw(Purpose.wrong_time, dues.number), HOUR_MS)
+        self._plan(time_ms, arrival.key, event, wrong=code)
 
     def _fill_deposits(self, paid: list[Dues]) -> None:
         """Plan that agencies and the post fill their deposits in the morning; one agency never with enough for the day."""
@@ -286,9 +292,9 @@ class Day:
     def _tills(self) -> Iterator[tuple[str, str | None, str]]:
         for channel, terminal, digits in _TILLS:
             for province in PROVINCES:
-                for place in range(1, self._season.scale + 1):
+                for place in range(1, self._season.places + 1):
                     yield channel, terminal, f"{province}{place:0{digits}d}"
 
 
 def _station(dues: Dues) -> str:
-    return _STATIONS[dues.number // 2 % len(_STATIONS)]
+    return _STATIONS[int(dues.household) // 2 % len(_STATIONS)]

@@ -9,16 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import accumulate
-from random import Random
+from math import exp
+from statistics import NormalDist
 from typing import NamedTuple
 
+from bench.season.draws import TABLE_PLACES, Draws, Purpose, table_of, upper
 from bench.workload import LEDGER_ZONE, SEASON_WEIGHTS
 
 # The first two digits of a household's number: the administrative codes of the provinces.
 PROVINCES = (11, 12, 13, 14, 21, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 50, 51, 61, 64)
 HOUSEHOLDS_PER_PROVINCE = 100  # at scale 1
-LIFT = 0.123  # of a summer's bills over last year's
+LIFT_PPM = 123_000  # of a summer's bills over last year's
 
 # Rough shares of the payments, by channel name: those of the workload, and of the channels whose payers need funds or an answer.
 CHANNEL_WEIGHTS: Mapping[str, float] = {
@@ -30,10 +31,26 @@ CHANNEL_WEIGHTS: Mapping[str, float] = {
     "recharge_card": 5,
     "self_service_kiosk": 4,
 }
-_LAST_BILL_DAY = 8
-_DUE_DAY = 25
+LAST_BILL_DAY = 8
+DUE_DAY = 25
+_LAST_PAY_DAY = 28
 _PAYDAYS = (10, 15)
 _BATCH_WEEKDAY = 2  # Wednesday
+_FEWEST_HOT_DAYS, _MOST_HOT_DAYS = 12, 28
+# What households had to pay last year, in fen, each of a table equally likely: some 150 yuan.
+LAST_YEAR_FEN = tuple(int(exp(NormalDist(9.6, 0.5).inv_cdf((place + 0.5) / TABLE_PLACES))) for place in range(TABLE_PLACES))
+CHANNELS = table_of(CHANNEL_WEIGHTS)
+# What is paid of a bill: mostly all, sometimes half of it, sometimes a round sum above.
+PAID = table_of({"all": 0.92, "half": 0.03, "above": 0.05})
+
+
+def _pay_days(bill_day: int) -> tuple[int, ...]:
+    """Return the table of the days of a month on which such a bill is paid."""
+    weights = {day: 1.0 if day <= DUE_DAY else 0.3 for day in range(bill_day + 1, _LAST_PAY_DAY + 1)}
+    return table_of(weights | {DUE_DAY: 6.0, DUE_DAY - 1: 3.0} | dict.fromkeys(_PAYDAYS, 3.0))
+
+
+PAY_DAYS = {bill_day: _pay_days(bill_day) for bill_day in range(1, LAST_BILL_DAY + 1)}
 
 
 @dataclass(frozen=True)
@@ -57,9 +74,14 @@ class Troubles:
 
 
 class Dues(NamedTuple):
-    """One household's bill of a month, in fen, and what it pays of it, where and when."""
+    """One household's bill of a month, in fen, and what it pays of it, where and when. All about it is drawn by ``number``.
 
+    ``place`` is that of what serves the household in its province: its agency, its hall, its machine, its station of the post.
+    """
+
+    number: int
     household: str
+    place: int
     channel: str
     period: str
     bill_date: date
@@ -70,14 +92,13 @@ class Dues(NamedTuple):
     paid_fen: int
 
     @property
-    def number(self) -> int:
-        """The number of the household in its province."""
-        return int(self.household[2:])
-
-    @property
     def is_withheld(self) -> bool:
         """Whether the post withholds the payment in a weekly batch."""
-        return self.channel == "postal_station" and self.number % 2 == 0
+        return self.channel == "postal_station" and self.is_even
+
+    @property
+    def is_even(self) -> bool:
+        return int(self.household) % 2 == 0
 
 
 @dataclass(frozen=True)
@@ -91,8 +112,17 @@ class Season:
     troubles: Troubles = Troubles()
 
     @property
+    def households_of_province(self) -> int:
+        return self.scale * HOUSEHOLDS_PER_PROVINCE
+
+    @property
     def households(self) -> int:
-        return len(PROVINCES) * self.scale * HOUSEHOLDS_PER_PROVINCE
+        return len(PROVINCES) * self.households_of_province
+
+    @property
+    def places(self) -> int:
+        """How many agencies, halls, cash machines and stations of the post a province has of each: one for 1,000 households."""
+        return max(1, self.scale // 10)
 
     @property
     def end_day(self) -> date:
@@ -106,7 +136,7 @@ class Season:
     @cached_property
     def outage_day(self) -> date:
         """The day on which the banks cannot be reached for some hours: a due day, where the season has one."""
-        due = [day for day in self.all_days if day.day == _DUE_DAY]
+        due = [day for day in self.all_days if day.day == DUE_DAY]
         return due[0] if due else self.all_days[self.days // 2]
 
     @cached_property
@@ -119,36 +149,50 @@ class Season:
         """The first days of the months that the season touches."""
         return sorted({day.replace(day=1) for day in self.all_days})
 
+    @cached_property
+    def draws(self) -> Draws:
+        return Draws(self.seed)
+
     @staticmethod
     def start_ms_of(day: date) -> int:
         """Return when a day begins, in milliseconds since 1970."""
         return int(datetime.combine(day, datetime.min.time(), LEDGER_ZONE).timestamp() * 1000)
 
+    def lifts_ppm(self, month: date) -> tuple[int, ...]:
+        """Return what multiplies last year's bills in each province: hot days do, to LIFT_PPM over all provinces."""
+        count = _MOST_HOT_DAYS - _FEWEST_HOT_DAYS + 1
+        draws = [self.draws.draw(Purpose.hot_days, first_number(month) + at) for at in range(len(PROVINCES))]
+        hot_days = [_FEWEST_HOT_DAYS + upper(draw, count) for draw in draws]
+        return tuple(1_000_000 + LIFT_PPM * days * len(PROVINCES) // sum(hot_days) for days in hot_days)
+
     def dues_of(self, month: date) -> Iterator[Dues]:
         """Yield the bills that are issued in a month, household by household."""
-        random = Random(f"{self.seed} dues {month}")
-        names, reached = list(CHANNEL_WEIGHTS), list(accumulate(CHANNEL_WEIGHTS.values()))
-        lifts = _lifts(random)
-        pay_days = {day: _pay_days(day) for day in range(1, _LAST_BILL_DAY + 1)}
-        period, due_date = f"{month - timedelta(1):%Y-%m}", month.replace(day=_DUE_DAY)
-        for province in PROVINCES:
-            for number in range(1, self.scale * HOUSEHOLDS_PER_PROVINCE + 1):
-                bill_date = month.replace(day=random.randint(1, _LAST_BILL_DAY))
-                last_year_fen = int(random.lognormvariate(9.6, 0.5))  # some 150 yuan
-                amount_fen = round(last_year_fen * lifts[province])
-                days, reached_days = pay_days[bill_date.day]
-                dues = Dues(
-                    f"{province}{number:011d}",
-                    random.choices(names, cum_weights=reached)[0],
-                    period,
-                    bill_date,
-                    due_date,
-                    last_year_fen,
-                    amount_fen,
-                    month + timedelta(random.choices(days, cum_weights=reached_days)[0] - 1),
-                    _paid(random, amount_fen),
-                )
-                yield dues._replace(pay_date=_batch_day(bill_date), paid_fen=amount_fen) if dues.is_withheld else dues
+        number = first_number(month)
+        for province, lift_ppm in zip(PROVINCES, self.lifts_ppm(month), strict=True):
+            for household in range(1, self.households_of_province + 1):
+                yield self._dues(month, number, f"{province}{household:011d}", 1 + household % self.places, lift_ppm)
+                number += 1
+
+    def _dues(self, month: date, number: int, household: str, place: int, lift_ppm: int) -> Dues:
+        drawn = self.draws.draw(Purpose.bill, number)
+        bill_day = 1 + upper(drawn, LAST_BILL_DAY)
+        last_year_fen = LAST_YEAR_FEN[drawn % TABLE_PLACES]
+        amount_fen = last_year_fen * lift_ppm // 1_000_000
+        pay_day = PAY_DAYS[bill_day][self.draws.draw(Purpose.pay_day, number) % TABLE_PLACES]
+        dues = Dues(
+            number,
+            household,
+            place,
+            CHANNELS[self.draws.draw(Purpose.channel, number) % TABLE_PLACES],
+            f"{month - timedelta(1):%Y-%m}",
+            month.replace(day=bill_day),
+            month.replace(day=DUE_DAY),
+            last_year_fen,
+            amount_fen,
+            month.replace(day=pay_day),
+            _paid(PAID[self.draws.draw(Purpose.paid, number) % TABLE_PLACES], amount_fen),
+        )
+        return dues._replace(pay_date=_batch_day(dues.bill_date), paid_fen=amount_fen) if dues.is_withheld else dues
 
     def dues_by_day(self, month: date) -> tuple[dict[date, list[Dues]], dict[date, list[Dues]]]:
         """Return the bills of a month by the day on which they are issued, and by the day on which they are paid."""
@@ -159,27 +203,15 @@ class Season:
         return issued, paid
 
 
-def _lifts(random: Random) -> dict[int, float]:
-    """Return what multiplies last year's bills in each province: hot days do, and over all provinces they come to LIFT."""
-    hot_days = {province: random.randint(12, 28) for province in PROVINCES}
-    mean = sum(hot_days.values()) / len(PROVINCES)
-    return {province: 1 + LIFT * days / mean for province, days in hot_days.items()}
+def first_number(month: date) -> int:
+    """Return the number by which is drawn what concerns the first household in a month; the others' follow."""
+    return (month.year * 12 + month.month) << 40
 
 
-def _pay_days(bill_day: int) -> tuple[list[int], list[float]]:
-    """Return the days of a month on which such a bill may be paid, and their weights added up."""
-    weights = {day: 1.0 if day <= _DUE_DAY else 0.3 for day in range(bill_day + 1, 31)}
-    weights |= {_DUE_DAY: 6.0, _DUE_DAY - 1: 3.0} | dict.fromkeys(_PAYDAYS, 3.0)
-    days = sorted(day for day in weights if day > bill_day)
-    return days, list(accumulate(weights[day] for day in days))
-
-
-def _paid(random: Random, amount_fen: int) -> int:
-    """Return what is paid of a bill: mostly all, sometimes half of it, sometimes a round sum above."""
-    drawn = random.random()
-    if drawn < 0.03:
+def _paid(how: str, amount_fen: int) -> int:
+    if how == "half":
         return (amount_fen + 1) // 2
-    return -(-amount_fen // 1000) * 1000 if drawn < 0.08 else amount_fen
+    return -(-amount_fen // 1000) * 1000 if how == "above" else amount_fen
 
 
 def _batch_day(bill_date: date) -> date:

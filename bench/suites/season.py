@@ -10,15 +10,14 @@ from pathlib import Path
 
 from bench.feeding import KEY_MEMORY_BYTES, PreparedBlock, apply_timed, blocks, new_engine, prefilled_engine
 from bench.results import Results, new_results
-from bench.season.arrivals import Arrival
-from bench.season.generator import events_of
+from bench.season.fast import FastSeason
 from bench.season.plan import Season
 from bench.season.records import blocks_of
 from bench.workload import Workload
 from ledger.engine import Engine
-from streams.publisher import Encoding
 
-ENCODINGS: tuple[Encoding, ...] = ("packed", "json")
+ENCODINGS = ("packed", "json")
+RECORDS_PER_BLOCK = 16_384  # as blocks of a workload have
 KEY_BYTES = 256  # a new engine clears its memory for keys first: no more of it than so many events may need
 
 
@@ -29,19 +28,19 @@ def run(directory: Path, *, scale: int, days: int, repetitions: int, seed: int =
     ``season_packed_entries_per_event`` and ``season_packed_refused``, a share, say what a season has besides payments.
     """
     season = Season(scale, days, seed)
-    arrivals = list(events_of(season))
-    begins = bisect_left(arrivals, season.start_ms_of(season.months[-1]), key=lambda each: each.time_ms)
+    made = {encoding: _blocks(season, json=encoding == "json") for encoding in ENCODINGS}
+    before, month = made["packed"]
+    begins = before[-1].next_offset if before else 0
     plain = Workload(
         seed=seed,
-        events=len(arrivals) - begins,
+        events=month[-1].next_offset - begins,
         households=season.households,
         first_day=season.months[-1],
         days=(season.end_day - season.months[-1]).days,
     )
     sizes = {"events": plain.events, "households": plain.households, "events_before": begins}
     results = new_results("season", scale=scale, days=days, seed=seed, **sizes)
-    made = {encoding: _blocks(arrivals, begins, encoding) for encoding in ENCODINGS}
-    key_memory_bytes = min(KEY_MEMORY_BYTES, KEY_BYTES * len(arrivals))
+    key_memory_bytes = min(KEY_MEMORY_BYTES, KEY_BYTES * month[-1].next_offset)
     for turn in range(repetitions + 1):
         for encoding, (before, month) in made.items():
             payments = replace(plain, json=encoding == "json")
@@ -57,10 +56,13 @@ def run(directory: Path, *, scale: int, days: int, repetitions: int, seed: int =
     return results
 
 
-def _blocks(arrivals: list[Arrival], begins: int, encoding: Encoding) -> tuple[list[PreparedBlock], list[PreparedBlock]]:
-    """Return the blocks of the arrivals before one of them, and of it and those behind it."""
-    month = blocks_of(arrivals[begins:], encoding, first_offset=begins)
-    return list(blocks_of(arrivals[:begins], encoding)), list(month)
+def _blocks(season: Season, *, json: bool) -> tuple[list[PreparedBlock], list[PreparedBlock]]:
+    """Return the season in blocks: those before its last month, and those of it."""
+    last_month_ms = season.start_ms_of(season.months[-1])
+    records = list(FastSeason(season, json=json).records(RECORDS_PER_BLOCK))
+    month = bisect_left(records, last_month_ms, key=lambda each: each.timestamps_ms[0])
+    blocks_ = list(blocks_of(records))
+    return blocks_[:month], blocks_[month:]
 
 
 def _measure(results: Results | None, name: str, engine: Engine, prepared: list[PreparedBlock]) -> None:

@@ -200,14 +200,17 @@ cdef inline uint64_t source_household(const event_source *source, int64_t event)
 
 
 cdef bint add_event(batch_builder *b, const event_source *source, int64_t event) noexcept nogil:
+    """Add an event, with the key of its household; a number of more than 13 digits is none."""
     cdef uint8_t key[HOUSEHOLD_DIGITS]
+    cdef uint64_t household = source_household(source, event)
+    cdef int64_t key_bytes = HOUSEHOLD_DIGITS if household < HOUSEHOLD_LIMIT else -1
     cdef int64_t value_bytes = sizeof(packed_event)
     cdef int64_t begin = event * value_bytes
     if source.value_ends != NULL:
         begin = source.value_ends[event - 1] if event > 0 else 0
         value_bytes = source.value_ends[event] - begin
-    write_household_key(key, source_household(source, event))
-    return builder_add(b, key, HOUSEHOLD_DIGITS, source.values + begin, value_bytes, source.timestamps_ms[event])
+    write_household_key(key, household)
+    return builder_add(b, key, key_bytes, source.values + begin, value_bytes, source.timestamps_ms[event])
 
 
 cdef void order_by_partition(
@@ -216,11 +219,13 @@ cdef void order_by_partition(
     """Fill ``order`` with the events of partition 0, then of 1, ...; those of one partition in their own order."""
     cdef uint8_t key[HOUSEHOLD_DIGITS]
     cdef int64_t event
+    cdef uint64_t household
     cdef uint32_t partition
     memset(ends, 0, partition_count * sizeof(int64_t))
     for event in range(source.count):
-        write_household_key(key, source_household(source, event))
-        partitions[event] = key_partition(key, HOUSEHOLD_DIGITS, partition_count)
+        household = source_household(source, event)
+        write_household_key(key, household)
+        partitions[event] = key_partition(key, HOUSEHOLD_DIGITS, partition_count) if household < HOUSEHOLD_LIMIT else 0
         ends[partitions[event]] += 1
     for partition in range(1, partition_count):
         ends[partition] += ends[partition - 1]
@@ -287,7 +292,7 @@ def build_packed_batches(
     """Return ``(partition, batch, record count)`` of each batch that packed events make, keyed by household.
 
     ``events`` holds packed events of 64 bytes one after the other, ``timestamps_ms`` the time of each. The events of one
-    partition stay in their order. Writes without the GIL.
+    partition stay in their order. A household of more than 13 digits is none: no key, and partition 0. Writes without the GIL.
     """
     cdef event_source source
     memset(&source, 0, sizeof(source))

@@ -13,13 +13,14 @@ import typer
 
 from bench.season.generator import events_of
 from bench.season.plan import Season
+from bench.season.tally import Tally
 from bench.workload import DAY_MS, LEDGER_ZONE
 from ledger.errors import ConfigurationError
 from peakledger import config
 from peakledger.commands.options import BootstrapServers, Config, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.commands.publish import publisher_of
 from peakledger.display import error_console, show, step_progress
-from peakledger.season.publishing import Tally, publish_season
+from peakledger.season.publishing import publish_at_once, publish_season
 
 
 def season(
@@ -82,6 +83,8 @@ def _to(out: str | None, settings: config.Settings) -> config.Settings:
 
 async def _publish(plan: Season, settings: config.Settings, speed: float | None, progress: Callable[[int], None]) -> Tally:
     async with publisher_of(settings) as publisher:
+        if speed is None and settings.encoding != "msgpack":
+            return await publish_at_once(plan, publisher, json=settings.encoding == "json", progress=progress)
         return await publish_season(events_of(plan), publisher, speed=speed, progress=progress)
 
 

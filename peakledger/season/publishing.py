@@ -2,49 +2,17 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from bench.season.arrivals import Arrival
-from ledger.channels import BUILT_IN_CHANNELS
-from ledger.events import Bill, Payment, encode_json
-from ledger.outcomes import OutcomeCode
+from bench.season.fast import FastSeason
+from bench.season.plan import Season
+from bench.season.tally import Tally
+from ledger.events import encode_json
 from streams.publisher import SinkPublisher
 
-UNKNOWN_CHANNEL = "unknown"
-
-_CHANNELS = {channel.name for channel in BUILT_IN_CHANNELS}
 _NO_WAIT_S = 0.002
 _EVENTS_AT_ONCE = 1000
-
-
-@dataclass
-class Tally:
-    """Events by channel and outcome, and the fen of the bills and payments of each channel that are applied."""
-
-    events: Counter[tuple[str, str]] = field(default_factory=Counter)
-    amounts_fen: Counter[str] = field(default_factory=Counter)
-
-    def add(self, arrival: Arrival) -> None:
-        event, outcome = arrival.event, arrival.outcome
-        assert outcome is not None
-        channel = event.channel if event.channel in _CHANNELS else UNKNOWN_CHANNEL
-        self.events[channel, outcome.name] += 1
-        if outcome is OutcomeCode.applied and isinstance(event, Bill | Payment):
-            self.amounts_fen[event.channel] += event.amount_fen
-
-    @property
-    def published(self) -> int:
-        return self.events.total()
-
-    def items(self) -> list[dict[str, object]]:
-        """Return a line for each channel and outcome."""
-        return [
-            {"channel": channel, "outcome": outcome, "events": events}
-            | {"amount_fen": self.amounts_fen[channel] if outcome == OutcomeCode.applied.name else 0}
-            for (channel, outcome), events in sorted(self.events.items())
-        ]
 
 
 async def publish_season(
@@ -70,6 +38,19 @@ async def publish_season(
             await publisher.publish(arrival.event, arrival.time_ms, key)
         tally.add(arrival)
     return tally
+
+
+async def publish_at_once(
+    season: Season, publisher: SinkPublisher, *, json: bool, progress: Callable[[int], None] = lambda time_ms: None
+) -> Tally:
+    """Publish a whole season, packed or as JSON, as fast as it goes: the next records are made while others are sent."""
+    made = FastSeason(season, json=json)
+    records = made.records()
+    ready = await asyncio.to_thread(next, records, None)
+    while ready:
+        progress(ready.timestamps_ms[-1])
+        ready, _ = await asyncio.gather(asyncio.to_thread(next, records, None), publisher.publish_values(*ready))
+    return made.tally
 
 
 class _Pace:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from bench.season.tally import UNKNOWN_CHANNEL, Tally
 from bench.workload import LEDGER_ZONE
 from ledger._core import JournalReader
 from ledger.channels import BUILT_IN_CHANNELS
@@ -19,7 +20,6 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import ShardedBalances
 from ledger.projections.trial_balance import Totals, trial_balance
 from ledger.statements import Sums
-from peakledger.season.publishing import UNKNOWN_CHANNEL, Tally
 
 _NAMES = {channel.code: channel.name for channel in BUILT_IN_CHANNELS}
 _HOUSEHOLD_EVENTS = {EventType.bill, EventType.payment}
