@@ -28,9 +28,7 @@ def ledger(tmp_path_factory):
     (directory / "payments.jsonl").write_bytes(b"\n".join(map(encode_json, PAYMENTS)))
     for arguments in (("topics", "create"), ("publish", "payments.jsonl"), ("run", "--stop-at-end")):
         assert in_a_process(*arguments, cwd=directory).status == 0
-    published = in_a_process(
-        "adjust", *BACK, *TWO, "--amount-fen", "20000", "--disputed", DISPUTED, "--wait-s", "0", cwd=directory
-    )
+    published = in_a_process("adjust", *BACK, *TWO, "--amount-fen", "20000", "--disputed", DISPUTED, cwd=directory)
     assert (published.status, "No engine has applied it yet" in published.out) == (0, True), published.err
     assert in_a_process("run", "--stop-at-end", cwd=directory).status == 0
     return directory
@@ -43,7 +41,7 @@ def peakledger(ledger, monkeypatch, command):
 
 
 def adjusting(*arguments: str) -> tuple[str, ...]:
-    return ("adjust", *BACK, "--wait-s", "0", *arguments)
+    return ("adjust", *BACK, *arguments)
 
 
 def test_it_is_booked_and_listed_by_event_and_by_account(peakledger):

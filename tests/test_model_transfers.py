@@ -9,7 +9,7 @@ from ledger.account_ids import clearing_account, household_account
 from ledger.channels import SerialForm
 from ledger.event_fields import parse_serial
 from ledger.events import encode_packed
-from ledger.layouts import JOURNAL_ENTRY, NO_SLOT, OUTCOME_RECORD, EntryKind
+from ledger.layouts import JOURNAL_ENTRY, JOURNAL_NOTE, NO_SLOT, OUTCOME_RECORD, EntryCode, EntryKind
 from ledger.model import Model
 from ledger.model_events import (
     LEG_BALANCING_CREDIT,
@@ -374,3 +374,26 @@ def test_a_payment_can_be_reversed_and_keeps_its_outlet(ledger):
     assert (reversing["debit_slot"], reversing["credit_slot"]) == (paid["credit_slot"], paid["debit_slot"])
     assert (reversing["code"], reversing["detail"], reversing["reference_seq"]) == (paid["code"], paid["detail"], 6)
     assert ledger.model.trial_balance() == 0
+
+
+def test_an_adjustment_moves_its_amount_names_the_event_in_dispute_and_is_followed_by_its_note():
+    ledger = Ledger()
+    ledger.expect(C.applied, make.transfer("pay", leg("A", "B", 100)))
+    ledger.expect(C.applied, make.adjust("back", "B", "A", 30, disputed=Named("pay"), allowed_by=("Li", "王"), reason="r" * 30))
+    moved, *notes = ledger.entries(since=4)
+    assert (moved["kind"], moved["amount_fen"], moved["reference_seq"], moved["code"]) == (
+        EntryKind.transfer,
+        30,
+        4,
+        EntryCode.adjust,
+    )
+    assert [(entry["kind"], entry["leg"], entry["amount_fen"], entry["debit_slot"]) for entry in notes] == [
+        (EntryKind.note, 1, 0, NO_SLOT),
+        (EntryKind.note, 2, 0, NO_SLOT),
+    ]
+    assert {entry["leg_count"] for entry in (moved, *notes)} == {3}
+    texts = [JOURNAL_NOTE.unpack(entry) for entry in ledger.model.entries[5:]]
+    text = b"".join(note["text"] + note["more_text"] for note in texts)
+    assert text == b"\2\2Li\3" + "王".encode() + b"\x1e" + (b"r" * 30).ljust(64 - 9, b"\0")
+    assert ledger.balance("B") == (0, 30, 0, 100)
+    ledger.expect(C.not_reversible, make.reverse("undo", Named("back")))

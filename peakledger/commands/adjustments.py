@@ -37,7 +37,7 @@ from peakledger.commands.options import (
 )
 from peakledger.commands.publish import publisher_of
 from peakledger.commands.ranges import parse_day
-from peakledger.commands.shards import shard_directories
+from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import console, show, step_progress
 
 CHANNEL = "ledger"
@@ -109,6 +109,8 @@ def adjust(
     first_frame = _next_frame(place.directory)
     with kafka_errors(settings):
         asyncio.run(_publish(settings, place, event))
+    if settings.stream and not is_running(place.directory):
+        wait_s = 0.0  # nobody will apply it now
     _show_outcome(event, place, _wait(place.directory, key, first_frame, wait_s), as_json=as_json)
 
 
