@@ -1,24 +1,48 @@
-"""The last month of a season beside plain payments, in both encodings.
+"""The last month of a season in turn with plain payments on the same engine, in both encodings.
 
-One engine applies the months before it without a clock, which opens the accounts of all households; another has as many open, and
-gets as many plain payments with times of the same month. Both are new for each turn and encoding.
+The engine is new for each turn and encoding. It opens the accounts of the payments, and applies the months of the season before
+the last without a clock, which opens those of its households. The last month is cut into parts, and as many plain payments with
+times of the same days follow each.
 """
 
 from bisect import bisect_left
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.feeding import KEY_MEMORY_BYTES, PreparedBlock, apply_timed, blocks, new_engine, prefilled_engine
+from bench.feeding import KEY_MEMORY_BYTES, PreparedBlock, apply_timed, blocks, prefilled_engine
 from bench.results import Results, new_results
-from bench.season.fast import FastSeason
+from bench.season.fast import FastSeason, Records
 from bench.season.plan import Season
 from bench.season.records import blocks_of
-from bench.workload import Workload
+from bench.workload import LEDGER_ZONE, Workload
 from ledger.engine import Engine
 
 ENCODINGS = ("packed", "json")
+PARTS = 4
 RECORDS_PER_BLOCK = 16_384  # as blocks of a workload have
 KEY_BYTES = 256  # a new engine clears its memory for keys first: no more of it than so many events may need
+PLAIN_SEED = 1_000
+
+
+class Part(NamedTuple):
+    """A part of a season: its records, how many they are, on which day they begin, and how many days later they end."""
+
+    records: list[Records]
+    events: int
+    first_day: date
+    days: int
+
+
+@dataclass
+class Applied:
+    """What was applied of a load, and how many seconds that took."""
+
+    seconds: float = 0.0
+    events: int = 0
+    entries: int = 0
+    refused: int = 0
 
 
 def run(directory: Path, *, scale: int, days: int, repetitions: int, seed: int = 1) -> Results:
@@ -28,51 +52,70 @@ def run(directory: Path, *, scale: int, days: int, repetitions: int, seed: int =
     ``season_packed_entries_per_event`` and ``season_packed_refused``, a share, say what a season has besides payments.
     """
     season = Season(scale, days, seed)
-    made = {encoding: _blocks(season, json=encoding == "json") for encoding in ENCODINGS}
-    before, month = made["packed"]
-    begins = before[-1].next_offset if before else 0
-    plain = Workload(
-        seed=seed,
-        events=month[-1].next_offset - begins,
-        households=season.households,
-        first_day=season.months[-1],
-        days=(season.end_day - season.months[-1]).days,
-    )
-    sizes = {"events": plain.events, "households": plain.households, "events_before": begins}
+    made = {encoding: _parts(season, json=encoding == "json") for encoding in ENCODINGS}
+    before, parts = made["packed"]
+    sizes = {"events": sum(part.events for part in parts), "households": season.households, "events_before": before.events}
     results = new_results("season", scale=scale, days=days, seed=seed, **sizes)
-    key_memory_bytes = min(KEY_MEMORY_BYTES, KEY_BYTES * month[-1].next_offset)
+    key_memory_bytes = min(KEY_MEMORY_BYTES, KEY_BYTES * (2 * sizes["events"] + before.events + season.households))
     for turn in range(repetitions + 1):
-        for encoding, (before, month) in made.items():
-            payments = replace(plain, json=encoding == "json")
-            counting = results if turn else None
-            with new_engine(directory, key_memory_bytes=key_memory_bytes) as engine:
-                apply_timed(engine, before)
-                _measure(counting, f"season_{encoding}", engine, month)
-            with prefilled_engine(directory, payments, key_memory_bytes=key_memory_bytes) as engine:
-                _measure(counting, f"plain_{encoding}", engine, list(blocks(payments, first_offset=engine.next_offset)))
+        for encoding, (before, parts) in made.items():
+            plain = Workload(
+                seed=seed, households=season.households, first_day=season.first_day, days=0.0, json=encoding == "json"
+            )
+            with prefilled_engine(directory, plain, key_memory_bytes=key_memory_bytes) as engine:
+                apply_timed(engine, blocks_of(before.records, engine.next_offset))
+                measured = _measure(engine, parts, plain)
             if turn:
-                rates = (results.latest(f"{name}_{encoding}_events_per_s") for name in ("season", "plain"))
-                results.add(f"share_of_plain_{encoding}", "share", next(rates) / next(rates))
+                _add(results, encoding, measured)
     return results
 
 
-def _blocks(season: Season, *, json: bool) -> tuple[list[PreparedBlock], list[PreparedBlock]]:
-    """Return the season in blocks: those before its last month, and those of it."""
-    last_month_ms = season.start_ms_of(season.months[-1])
+def _parts(season: Season, *, json: bool) -> tuple[Part, list[Part]]:
+    """Return the season before its last month, and its last month in parts."""
     records = list(FastSeason(season, json=json).records(RECORDS_PER_BLOCK))
-    month = bisect_left(records, last_month_ms, key=lambda each: each.timestamps_ms[0])
-    blocks_ = list(blocks_of(records))
-    return blocks_[:month], blocks_[month:]
+    month = bisect_left(records, season.start_ms_of(season.months[-1]), key=lambda each: each.timestamps_ms[0])
+    size = -(-(len(records) - month) // PARTS)
+    return _part(records[:month]), [_part(records[first : first + size]) for first in range(month, len(records), size)]
 
 
-def _measure(results: Results | None, name: str, engine: Engine, prepared: list[PreparedBlock]) -> None:
-    """Apply the blocks to an engine that has nothing else to do, and add what that took to the results, where they count."""
+def _part(records: list[Records]) -> Part:
+    times_ms = (records[0].timestamps_ms[0], records[-1].timestamps_ms[-1]) if records else (0, 0)
+    first, last = (datetime.fromtimestamp(time_ms / 1000, LEDGER_ZONE).date() for time_ms in times_ms)
+    return Part(records, sum(len(each.timestamps_ms) for each in records), first, (last - first).days)
+
+
+def _measure(engine: Engine, parts: list[Part], plain: Workload) -> dict[str, Applied]:
+    """Apply each part, and as many payments behind it; return of both the sums of what they took and came to."""
+    measured = {"season": Applied(), "plain": Applied()}
+    for number, part in enumerate(parts):
+        _apply(engine, list(blocks_of(part.records, engine.next_offset)), measured["season"])
+        payments = Workload(
+            seed=plain.seed + PLAIN_SEED + number,
+            events=part.events,
+            households=plain.households,
+            first_day=part.first_day,
+            days=part.days,
+            json=plain.json,
+        )
+        _apply(engine, list(blocks(payments, first_offset=engine.next_offset)), measured["plain"])
+    return measured
+
+
+def _apply(engine: Engine, prepared: list[PreparedBlock], sums: Applied) -> None:
+    """Apply the blocks to an engine that has nothing else to do."""
     engine.wait_projected()
     before = engine.status()
-    seconds = apply_timed(engine, prepared)
+    sums.seconds += apply_timed(engine, prepared)
     after = engine.status()
-    if results:
-        events = after.next_offset - before.next_offset
-        results.add(f"{name}_events_per_s", "events/s", events / seconds)
-        results.add(f"{name}_entries_per_event", "entries", (after.applied_seq - before.applied_seq) / events)
-        results.add(f"{name}_refused", "share", (after.events_refused - before.events_refused) / events)
+    sums.events += after.next_offset - before.next_offset
+    sums.entries += after.applied_seq - before.applied_seq
+    sums.refused += after.events_refused - before.events_refused
+
+
+def _add(results: Results, encoding: str, measured: dict[str, Applied]) -> None:
+    for load, sums in measured.items():
+        results.add(f"{load}_{encoding}_events_per_s", "events/s", sums.events / sums.seconds)
+        results.add(f"{load}_{encoding}_entries_per_event", "entries", sums.entries / sums.events)
+        results.add(f"{load}_{encoding}_refused", "share", sums.refused / sums.events)
+    rates = (results.latest(f"{load}_{encoding}_events_per_s") for load in measured)
+    results.add(f"share_of_plain_{encoding}", "share", next(rates) / next(rates))
