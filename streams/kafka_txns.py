@@ -85,6 +85,8 @@ class KafkaTxns:
         sent: asyncio.Future[Any] = await self._producer.send_batch(
             TxnBatch(batch, record_count), topic, partition=self._partition
         )
+        # Where it fails, the end of the kafka_txn raises the same; asyncio wants it to be looked at here too.
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
         return sent
 
     async def close(self, timeout_s: float) -> None:
