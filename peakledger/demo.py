@@ -24,6 +24,7 @@ OUTCOMES_TOPIC = "payments.outcomes"
 _MARK = ".peakledger-demo"
 _PUBLISH_S = 3.0
 _KILL_AT_SHARE = 0.4
+_NOTHING = Watermark(0, 0, 0, 0, 0, 0, 0, 0, 0, "")
 _LOOK_EVERY_S = 0.002
 _TIMEOUT_S = 120.0
 
@@ -91,10 +92,12 @@ class Demo:
     def _kill_midway(self) -> None:
         console.print("\n[bold]2. An engine applies them while they come, and is killed[/bold]")
         kill_at = int(self.workload.events * _KILL_AT_SHARE)
-        with self._engine() as engine, self._publishing():
-            _wait(lambda: self._watermark().records_consumed >= kill_at, engine)
-            engine.send_signal(signal.SIGKILL)
-            engine.wait()
+        with self._engine() as engine:
+            _wait(lambda: self._watermark() != _NOTHING, engine)  # or a slow start would find all of the season at once
+            with self._publishing():
+                _wait(lambda: self._watermark().records_consumed >= kill_at, engine)
+                engine.send_signal(signal.SIGKILL)
+                engine.wait()
         seen = self._watermark()
         console.print(f"SIGKILL. Readable by then: {seen.records_consumed:,} events, watermark seq {seen.seq:,}.")
 
@@ -136,7 +139,7 @@ class Demo:
         try:
             return BalanceReader(self.shard).watermark
         except LedgerNotFound:
-            return Watermark(0, 0, 0, 0, 0, 0, 0, 0, 0, "")
+            return _NOTHING
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
