@@ -3,9 +3,6 @@
 
 cdef class DurableFrames:
     """Gives the frames of ``writer`` as they become durable. One thread at a time. ``folder`` is the journal's directory."""
-    cdef JournalWriter writer
-    cdef JournalReader reader
-    cdef uint64_t pinned
 
     def __init__(self, JournalWriter writer not None, folder):
         self.writer = writer

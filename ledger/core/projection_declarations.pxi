@@ -1,4 +1,5 @@
-# What the projection's parts own: lmdb_api.pxi, balance_file.pxi, projector.pxi, balance_view.pxi. Part of _core.pxd.
+# What the parts of the projection own: lmdb_api.pxi, balance_file.pxi, flush_pacing.pxi, durable_frames.pxi, projector.pxi,
+# balance_view.pxi. Part of _core.pxd.
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_rwlock_t:
@@ -114,6 +115,20 @@ cdef struct flush_pace:  # of the last flush
     uint64_t lasted_ns
     uint64_t ended_ns
 
+# --- core/durable_frames.pxi --------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class DurableFrames:
+    cdef JournalWriter writer
+    cdef JournalReader reader
+    cdef uint64_t pinned
+
+    cdef const frame_header *next(self, uint64_t number, int timeout_ms) noexcept nogil
+    cdef void release(self) noexcept nogil
+    cdef const frame_header *read(self, uint64_t number) noexcept nogil
+    cdef int raise_status(self) except -1
+
 # --- core/projector.pxi -------------------------------------------------------------------------------------------------
 
 
@@ -159,9 +174,8 @@ cdef class Projector:
     cdef int put_meta(self, void *txn) noexcept nogil
     cdef void publish_progress(self) noexcept nogil
     cdef bint is_bloated(self) noexcept nogil
-    cdef void follow(self, JournalWriter writer, JournalReader reader) noexcept nogil
+    cdef void follow(self, DurableFrames frames) noexcept nogil
     cdef int wait_ms(self) noexcept nogil
-    cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil
     cdef int raise_failure(self, int code) except -1
 
 # --- core/balance_view.pxi ----------------------------------------------------------------------------------------------

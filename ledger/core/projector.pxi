@@ -1,5 +1,5 @@
 # The balance projector: a replica of the accounts, fed with durable frames, flushed to LMDB in blocks of ACCOUNTS_PER_BLOCK.
-# Owns the replica and the writing of generations; uses lmdb_api and the journal's records.
+# Owns the replica and the writing of generations; uses lmdb_api and durable_frames.
 
 
 cdef extern from "Python.h":
@@ -408,15 +408,13 @@ cdef class Projector:
 
     def run(self, JournalWriter writer not None):
         """Apply and flush the durable frames of ``writer`` until ``close``. What stopped it otherwise, ``check`` raises."""
-        cdef JournalReader reader
+        cdef DurableFrames frames
         try:
-            reader = JournalReader(self.directory.parent / "journal", follow=True)
+            frames = DurableFrames(writer, self.directory.parent / "journal")
             while True:
                 with nogil:
-                    self.follow(writer, reader)
-                reader.raise_status()
-                if reader.status == READ_END:
-                    raise JournalDamaged("A frame that was durable is missing", frame=self.state.watermark_frame + 1)
+                    self.follow(frames)
+                frames.raise_status()
                 if self.stopping or self.failure > 0:
                     return
                 self.failure = 0  # an LMDB file that is of no use any more, or bloated; the replica is as good as ever
@@ -424,24 +422,18 @@ cdef class Projector:
         except Exception as error:
             self.error, self.failure = error, PROJECTOR_ERROR
 
-    cdef void follow(self, JournalWriter writer, JournalReader reader) noexcept nogil:
+    cdef void follow(self, DurableFrames frames) noexcept nogil:
         """Return when asked to stop, when something failed, or when the file is bloated."""
         cdef const frame_header *frame
-        cdef uint64_t number, reader_check_ns = 0, now_ns
+        cdef uint64_t reader_check_ns = 0, now_ns
         cdef int dead
         while self.stopping != STOP_AT_ONCE and not self.failure:
-            number = self.state.watermark_frame + 1
-            frame = writer.pin_frame(number, self.wait_ms())
+            frame = frames.next(self.state.watermark_frame + 1, self.wait_ms())
             if frame != NULL:
                 self.apply_frame(frame, frame_entries(frame))
-                writer.unpin_frame(number)
-            elif writer.get_durable_frame() >= number:
-                if self.apply_from_files(reader, number) != READ_OK:
-                    return
-            elif self.stopping:
+                frames.release()
+            elif frames.reader.status != READ_OK or self.stopping:
                 return
-            elif writer.failure != WRITER_RUNS:
-                usleep(IDLE_WAIT_MS * 1000)  # a stopped writer makes nobody wait: without this the thread would spin
             now_ns = monotonic_ns()
             if now_ns >= next_flush_ns(&self.pace, self.dirty_pages()) and self.state.watermark_frame != self.flushed_frame:
                 if not self.flush_changes() and self.is_bloated():
@@ -458,20 +450,6 @@ cdef class Projector:
         if self.state.watermark_frame == self.flushed_frame:
             return IDLE_WAIT_MS
         return <int>((next_ns - now_ns) // 1000000 + 1) if next_ns > now_ns else 0
-
-    cdef read_status apply_from_files(self, JournalReader reader, uint64_t number) noexcept nogil:
-        """Apply one frame that has left the writer's ring."""
-        cdef const frame_header *frame
-        if reader.segment_number == 0 or reader.next_frame_number != number:
-            reader.status = reader.seek(number, 0)
-            if reader.status > READ_END:
-                return reader.status
-        frame = reader.read_frame()
-        if frame == NULL and reader.status == READ_END:
-            frame = reader.read_frame()  # what the reader had read ahead was from before the frame was written
-        if frame != NULL:
-            self.apply_frame(frame, frame_entries(frame))
-        return reader.status
 
     def replay(self, JournalReader reader not None, uint64_t entries=1 << 22):
         """Apply frames of ``reader`` until ``entries`` entries are applied or no frame is left. Return whether one may be."""
