@@ -26,7 +26,6 @@ cdef void deadline_after(timespec *until, int timeout_ms) noexcept nogil:
 cdef class FrameRing:
     def __cinit__(self, *args, **kwargs):
         cdef pthread_condattr_t attributes
-        self.event_fd = -1
         self.failure = WRITER_RUNS
         pthread_mutex_init(&self.mutex, NULL)
         pthread_condattr_init(&attributes)
@@ -41,8 +40,6 @@ cdef class FrameRing:
                 if self.ring[index].image != NULL:
                     munmap(self.ring[index].image, self.ring[index].mapped_bytes)
             free(self.ring)
-        if self.event_fd >= 0:
-            close_file(self.event_fd)
         pthread_cond_destroy(&self.changed)
         pthread_mutex_destroy(&self.mutex)
 
@@ -185,10 +182,6 @@ cdef class FrameRing:
             self.failure_byte_offset = byte_offset
         pthread_cond_broadcast(&self.changed)
         pthread_mutex_unlock(&self.mutex)
-        self.notify()
-
-    cdef void notify(self) noexcept nogil:
-        eventfd_write(self.event_fd, 1)
 
     cdef uint64_t get_durable_frame(self) noexcept nogil:
         cdef uint64_t number

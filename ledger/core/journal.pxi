@@ -40,8 +40,7 @@ cdef class JournalWriter(FrameRing):
         self.outcome_capacity = outcome_capacity
         self.payload_capacity = payload_capacity
         self.ring = <frame_buffer *>calloc(ring_frames, sizeof(frame_buffer))
-        self.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-        if self.ring == NULL or self.event_fd < 0:
+        if self.ring == NULL:
             raise MemoryError
         for index in range(ring_frames):
             if self.map_buffer(&self.ring[index], payload_capacity) != 0:
@@ -201,7 +200,6 @@ cdef class JournalWriter(FrameRing):
             self.written_seq = frame.first_seq + frame.entry_count - 1
             pthread_cond_broadcast(&self.changed)
             pthread_mutex_unlock(&self.mutex)
-            self.notify()
             frame = self.next_sealed()
 
     def _write(self):
@@ -315,11 +313,6 @@ cdef class JournalWriter(FrameRing):
     def journal_bytes(self) -> int:
         """The bytes of all segments up to the end of the last frame sealed."""
         return (self.next_segment_number - 1) * self.standard_segment_bytes + self.next_byte_offset
-
-    @property
-    def durable_event_fd(self) -> int:
-        """An eventfd that becomes readable when a frame becomes durable or the writer fails; reading it resets it."""
-        return self.event_fd
 
     @property
     def direct_io(self) -> bool:

@@ -40,13 +40,6 @@ cdef extern from "<fcntl.h>" nogil:
         O_DIRECT
     int fallocate(int fd, int mode, long offset, long length)
 
-cdef extern from "<sys/eventfd.h>" nogil:
-    enum:
-        EFD_CLOEXEC
-        EFD_NONBLOCK
-    int eventfd(unsigned int initial, int flags)
-    int eventfd_write(int fd, uint64_t value)
-
 cdef struct block_digester:
     uint64_t entry_count  # digested so far; the next entry is entry_count + 1
     sha256_context leaf  # of the leaf that is not full yet
@@ -120,7 +113,6 @@ cdef class FrameRing:
     cdef int failure_errno
     cdef uint64_t failure_segment
     cdef uint64_t failure_byte_offset
-    cdef int event_fd
 
     # The producer's: one thread at a time.
     cdef frame_buffer *begin_frame(self, uint32_t payload_needed) noexcept nogil
@@ -136,7 +128,6 @@ cdef class FrameRing:
     cdef uint64_t get_durable_seq(self) noexcept nogil
     cdef bint wait_change(self, const timespec *until) noexcept nogil
     cdef void fail(self, writer_failure failure, int error, uint64_t segment_number, uint64_t byte_offset) noexcept nogil
-    cdef void notify(self) noexcept nogil
 
 cdef class JournalWriter(FrameRing):
     cdef char folder[3072]

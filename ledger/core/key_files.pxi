@@ -21,20 +21,6 @@ cdef class KeyFiles:
         """Return how many keys were added to the table since it was last mapped from its file."""
         return self.tables.by_date[business_date].keys_added
 
-    def memory_bytes(self):
-        """Return the bytes of the slots that are held in memory, not in mapped files."""
-        cdef uint64_t total = 0
-        cdef uint64_t at
-        cdef key_table *table
-        for date in range(1 << 16):
-            table = self.tables.by_date[date]
-            at = 0
-            while table != NULL and at < <uint64_t>1 << table.depth:
-                if not table.parts[at].in_file:
-                    total += <uint64_t>table.parts[at].capacity * sizeof(key_slot)
-                at += places_of(table, table.parts[at])
-        return total
-
     def write_part(self, uint16_t business_date, uint64_t first_hash, int fd, uint64_t byte_offset):
         """Write the slots of the part that takes ``first_hash`` at ``byte_offset``; return its record. Raises OSError."""
         cdef key_part *part = key_part_of(self.tables.by_date[business_date], first_hash)
