@@ -27,5 +27,5 @@ def test_an_engine_behind_a_backlog_is_watched_until_it_keeps_up(kafka_broker, t
 
 def test_engines_side_by_side_catch_up_from_partitions_of_a_broker(kafka_broker, tmp_path):
     broker = BrokerForBench(kafka_broker.bootstrap_servers)
-    results = scale.run(tmp_path, broker, partitions=[2], events=60_000, households=500, repetitions=1)
+    results = scale.run(tmp_path, broker, partitions=[2], events=160_000, households=500, repetitions=1)
     assert len(results.values("events_per_s_each_of_2")) == 2
