@@ -69,6 +69,7 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "peakledger season --out embedded --stream season --days 31 --told season.json",
             "peakledger season --out kafka --scale 10 --speed 60",
+            "peakledger season --out kafka --scale 10 --speed 86400 --data peakledger-data --watch --told season.json",
         ),
     ),
     "season-report": (

@@ -181,12 +181,12 @@ def test_a_speed_lets_the_time_of_the_season_pass_so_much_faster(tmp_path):
 
     async def publish():
         async with EmbeddedPublisher("events", directory=tmp_path) as publisher:
-            await publish_season(spread, publisher, speed=6000, progress=reached.append)
+            await publish_season(spread, publisher, speed=6000, progress=lambda *place: reached.append(place))
 
     began_s = time.monotonic()
     asyncio.run(publish())
     assert time.monotonic() - began_s >= 0.19
-    assert reached == [0, 600_000, 1_200_000]
+    assert reached == [(0, 0), (600_000, 1), (1_200_000, 2)]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,10 +17,11 @@ from bench.season.tally import Tally
 from bench.workload import DAY_MS, LEDGER_ZONE
 from ledger.errors import ConfigurationError
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, Config, Encoding, Json, Stream, Topic, kafka_errors
+from peakledger.commands.options import BootstrapServers, Config, Data, Encoding, Json, Stream, Topic, kafka_errors
 from peakledger.commands.publish import publisher_of
 from peakledger.display import error_console, show, step_progress
-from peakledger.season.publishing import publish_at_once, publish_season
+from peakledger.season.publishing import Progress, publish_at_once, publish_season
+from peakledger.season.watching import Watch, describe
 
 
 def season(
@@ -31,6 +32,10 @@ def season(
     out: Annotated[str | None, typer.Option(metavar="kafka|embedded", help="Where to; embedded where --stream is set")] = None,
     speed: Annotated[str, typer.Option(metavar="NUMBER|max", help="How many times as fast as it happens")] = "max",
     told: Annotated[Path | None, typer.Option("--told", metavar="FILE", help="Keep what is told, for season-report")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look how far the engines of --data are behind meanwhile, until all is readable")
+    ] = False,
+    data: Data = None,
     encoding: Encoding = None,
     topic: Topic = None,
     stream: Stream = None,
@@ -47,16 +52,19 @@ def season(
     settings = config.load(flags, config=config_file)
     settings = _to(out, settings)
     plan, times = Season(scale, days, seed), check_speed(speed)
+    watching = Watch(Path(settings.data)) if watch else None
     with kafka_errors(settings), _progress(plan) as progress:
-        began_s = time.monotonic()
-        tally = asyncio.run(_publish(plan, settings, times, progress))
-        taken_s = time.monotonic() - began_s
-    about = {"scale": scale, "days": days, "seed": seed, "published": tally.published}
+        tally, taken_s = asyncio.run(_publish_watched(plan, settings, times, progress, watching))
+    about: dict[str, object] = {"scale": scale, "days": days, "seed": seed, "published": tally.published}
+    if watching:
+        about["behind"] = msgspec.to_builtins(watching.behind())
     if told:
         told.write_bytes(msgspec.json.encode({"items": tally.items(), **about}) + b"\n")
     show("season", tally.items(), as_json=as_json, more=about)
     if not as_json:
         error_console.print(f"{tally.published:,} events published in {taken_s:.1f} s")
+        if watching:
+            error_console.print(describe(watching.behind()))
 
 
 def check_speed(text: str) -> float | None:
@@ -81,7 +89,29 @@ def _to(out: str | None, settings: config.Settings) -> config.Settings:
     return msgspec.structs.replace(settings, stream="") if out == "kafka" else settings
 
 
-async def _publish(plan: Season, settings: config.Settings, speed: float | None, progress: Callable[[int], None]) -> Tally:
+async def _publish_watched(
+    plan: Season, settings: config.Settings, speed: float | None, progress: Progress, watch: Watch | None
+) -> tuple[Tally, float]:
+    """Publish a season, and look at the engines meanwhile where that is asked for; return how long publishing took as well."""
+    published = asyncio.Event()
+    looking = asyncio.create_task(watch.look_until(published)) if watch else None
+
+    def note(time_ms: int, count: int) -> None:
+        progress(time_ms, count)
+        if watch and count:
+            watch.published(count)
+
+    began_s = time.monotonic()
+    tally = await _publish(plan, settings, speed, note)
+    taken_s = time.monotonic() - began_s
+    if watch and looking:
+        watch.published(tally.published)
+        published.set()
+        await looking
+    return tally, taken_s
+
+
+async def _publish(plan: Season, settings: config.Settings, speed: float | None, progress: Progress) -> Tally:
     async with publisher_of(settings) as publisher:
         if speed is None and settings.encoding != "msgpack":
             return await publish_at_once(plan, publisher, json=settings.encoding == "json", progress=progress)
@@ -89,14 +119,14 @@ async def _publish(plan: Season, settings: config.Settings, speed: float | None,
 
 
 @contextmanager
-def _progress(plan: Season) -> Iterator[Callable[[int], None]]:
+def _progress(plan: Season) -> Iterator[Progress]:
     """Show the time in the season that is reached."""
     start = datetime.combine(plan.first_day, datetime.min.time(), LEDGER_ZONE)
     start_ms = int(start.timestamp() * 1000)
     with step_progress() as bar:
         task = bar.add_task("season", total=plan.days * DAY_MS)
 
-        def reached(time_ms: int) -> None:
+        def reached(time_ms: int, published: int) -> None:
             now = start + timedelta(milliseconds=time_ms - start_ms)
             bar.update(task, completed=time_ms - start_ms, description=f"{now:%Y-%m-%d %H:%M}")
 

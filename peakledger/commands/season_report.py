@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from peakledger import config
@@ -12,6 +13,7 @@ from peakledger.display import console, show
 from peakledger.exit_codes import ExitCode
 from peakledger.season.page import write_page
 from peakledger.season.report import make_report, read_told
+from peakledger.season.watching import describe
 
 
 def season_report(
@@ -35,9 +37,13 @@ def season_report(
     counts = {"applied": report.applied, "exists": report.exists, "refused": report.refused}
     kinds = {kind: sums._asdict() for kind, sums in report.kinds.items()}
     more = {"sound": report.is_sound, "checks": report.checks, **counts, "kinds": kinds, "by_day": by_day}
+    if report.told.behind:
+        more["behind"] = msgspec.to_builtins(report.told.behind)
     show("season_report", items, as_json=as_json, more=more)
     if not as_json:
         for words, holds in report.checks.items():
             console.print(f"{'yes' if holds else 'NO '}  {words}", markup=False)
+        if report.told.behind:
+            console.print(describe(report.told.behind), markup=False)
     if not report.is_sound:
         raise typer.Exit(ExitCode.differs)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peakledger.display import format_yuan
 from peakledger.season.report import Line, Report
+from peakledger.season.watching import Behind, describe
 
 _WIDTH, _HEIGHT, _FOOT = 900, 220, 22
 _FATES = ("applied", "exists", "refused")
@@ -24,6 +25,7 @@ def write_page(report: Report, path: Path) -> None:
         checks="".join(_row(name, "yes" if holds else "NO") for name, holds in report.checks.items()),
         counts=f"{report.applied:,} applied + {report.exists:,} exists + {report.refused:,} refused",
         days=_picture(report),
+        behind=_behind(told.behind),
         amounts=_amounts([line for line in report.lines if line.amount_fen]),
         lines="".join(map(_line, report.lines)),
         kinds="".join(_row(kind, *map(format_yuan, sums)) for kind, sums in report.kinds.items()),
@@ -63,6 +65,24 @@ def _picture(report: Report) -> str:
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{words}">{bars}</svg><p class=small>{words}.</p>'
     )
+
+
+def _behind(behind: Behind | None) -> str:
+    """Draw how far engines were behind what was published, where somebody looked."""
+    if behind is None:
+        return "<p class=small>Nobody looked: peakledger season --watch does.</p>"
+    most = max(behind.staleness_max_s, behind.lag_max_s) or 1.0
+    length = behind.samples[-1].at_s if behind.samples else 0.0
+    lines = ""
+    for name in ("staleness_s", "lag_s"):
+        points = (
+            f"{_WIDTH * each.at_s / (length or 1.0):.1f},{_HEIGHT - _HEIGHT * getattr(each, name) / most:.1f}"
+            for each in behind.samples
+        )
+        lines += f'<polyline class="{name}" points="{" ".join(points)}"><title>{name}</title></polyline>'
+    picture = f'<svg viewBox="0 -4 {_WIDTH} {_HEIGHT + 8}" role="img" aria-label="Seconds behind">{lines}</svg>'
+    about = f"{escape(describe(behind))}. The picture spans {length:.1f} s of the clock; red is until readable."
+    return f"{picture}<p class=small>{about}</p>"
 
 
 def _bar(report: Report, day: date, left: float, step: float, most: int) -> str:

@@ -11,8 +11,14 @@ from bench.season.tally import Tally
 from ledger.events import encode_json
 from streams.publisher import SinkPublisher
 
+Progress = Callable[[int, int], None]
+
 _NO_WAIT_S = 0.002
 _EVENTS_AT_ONCE = 1000
+
+
+def _no_progress(time_ms: int, published: int) -> None:
+    """Tell nobody."""
 
 
 async def publish_season(
@@ -20,17 +26,18 @@ async def publish_season(
     publisher: SinkPublisher,
     *,
     speed: float | None,
-    progress: Callable[[int], None] = lambda time_ms: None,
+    progress: Progress = _no_progress,
 ) -> Tally:
     """Publish each arrival with its time, ``speed`` times as fast as it happened, or as fast as it goes.
 
-    ``progress`` is called with the time in the season that is reached, in milliseconds since 1970. Raises PublishFailed.
+    ``progress`` is called with the time in the season that is reached, in milliseconds since 1970, and how many events were
+    published before. Raises PublishFailed.
     """
     tally, pace = Tally(), _Pace(speed)
     for number, arrival in enumerate(arrivals):
         if number % _EVENTS_AT_ONCE == 0 or speed:
             await pace.wait_for(arrival.time_ms)
-            progress(arrival.time_ms)
+            progress(arrival.time_ms, number)
         key = arrival.key.encode() if arrival.key else None
         if arrival.wrong:
             await publisher.publish_record(key, encode_json(arrival.event), arrival.time_ms)
@@ -40,15 +47,15 @@ async def publish_season(
     return tally
 
 
-async def publish_at_once(
-    season: Season, publisher: SinkPublisher, *, json: bool, progress: Callable[[int], None] = lambda time_ms: None
-) -> Tally:
+async def publish_at_once(season: Season, publisher: SinkPublisher, *, json: bool, progress: Progress = _no_progress) -> Tally:
     """Publish a whole season, packed or as JSON, as fast as it goes: the next records are made while others are sent."""
     made = FastSeason(season, json=json)
     records = made.records()
+    published = 0
     ready = await asyncio.to_thread(next, records, None)
     while ready:
-        progress(ready.timestamps_ms[-1])
+        progress(ready.timestamps_ms[-1], published)
+        published += len(ready.timestamps_ms)
         ready, _ = await asyncio.gather(asyncio.to_thread(next, records, None), publisher.publish_values(*ready))
     return made.tally
 

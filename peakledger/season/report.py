@@ -20,6 +20,7 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import ShardedBalances
 from ledger.projections.trial_balance import Totals, trial_balance
 from ledger.statements import Sums
+from peakledger.season.watching import Behind
 
 _NAMES = {channel.code: channel.name for channel in BUILT_IN_CHANNELS}
 _HOUSEHOLD_EVENTS = {EventType.bill, EventType.payment}
@@ -35,13 +36,14 @@ class ToldLine(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What ``peakledger season --told`` kept."""
+    """What ``peakledger season --told`` kept; with ``--watch``, how far engines were behind it."""
 
     items: tuple[ToldLine, ...]
     published: int
     scale: int
     days: int
     seed: int
+    behind: Behind | None = None
 
 
 @dataclass
