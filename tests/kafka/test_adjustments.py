@@ -1,6 +1,5 @@
 """Adjustments on a real topic, beside an engine that runs: booked, refused, sent again, and about what is not there."""
 
-import json
 import subprocess
 import sys
 
@@ -9,7 +8,7 @@ import pytest
 from ledger._core import partition_of
 from ledger.events import encode_json
 from peakledger.exit_codes import ExitCode
-from tests.commands import in_a_process
+from tests.commands import in_a_process, write_settings
 from tests.test_adjust_command import DISPUTED, ONE, PAYMENTS, TWO
 
 DAY = ("--business-date", "2026-07-24")
@@ -19,15 +18,7 @@ WAIT_S = "60"
 @pytest.fixture
 def ledger(kafka_broker, new_topic, tmp_path):
     """A directory with the settings of a ledger of two partitions, whose payments are applied."""
-    settings = {
-        "bootstrap_servers": kafka_broker.bootstrap_servers,
-        "topic": new_topic(2),
-        "data": "ledger",
-        "outcomes": "none",
-        "close_after_days": 36500,
-        "future_days": 366,
-    }
-    (tmp_path / "peakledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    write_settings(tmp_path, kafka_broker.bootstrap_servers, new_topic(2))
     (tmp_path / "payments.jsonl").write_bytes(b"\n".join(map(encode_json, PAYMENTS)))
     for arguments in (("publish", "payments.jsonl"), ("run", "--stop-at-end")):
         ended = in_a_process(*arguments, cwd=tmp_path)

@@ -6,22 +6,15 @@ from msgspec.structs import replace
 
 from ledger._core import partition_of
 from ledger.events import encode_json
-from tests.commands import in_a_process
+from tests.commands import in_a_process, write_settings
 from tests.test_replays import PAYMENT, REVERSAL
 
 
 def test_a_reversal_is_replayed_to_its_topic_and_applied(kafka_broker, new_topic, tmp_path):
-    settings = {
-        "bootstrap_servers": kafka_broker.bootstrap_servers,
-        "topic": new_topic(2),
-        "data": "ledger",
-        "outcomes": "none",
-        "close_after_days": 36500,
-        "future_days": 366,
-    }
-    (tmp_path / "peakledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    topic = new_topic(2)
+    write_settings(tmp_path, kafka_broker.bootstrap_servers, topic)
     (tmp_path / "reversal.jsonl").write_text(json.dumps(REVERSAL))
-    partition = ["--shard", f"{settings['topic']}-0"]
+    partition = ["--shard", f"{topic}-0"]
 
     def run(*arguments):
         ended = in_a_process(*arguments, "--json", cwd=tmp_path)

@@ -1,8 +1,8 @@
 """A bank's run on a real topic with two partitions: a duplicate as a whole, partial success, the return file, a retry."""
 
 import csv
-import json
 
+from tests.commands import write_settings
 from tests.withheld import answer_line, answer_rows, run_line, write_rows, write_run
 
 LINES = [run_line(number, 100 * number) for number in range(1, 41)]
@@ -10,15 +10,7 @@ LINES = [run_line(number, 100 * number) for number in range(1, 41)]
 
 def test_a_run_is_held_answered_in_part_returned_and_tried_again(kafka_broker, new_topic, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    settings = {
-        "bootstrap_servers": kafka_broker.bootstrap_servers,
-        "topic": new_topic(2),
-        "data": "ledger",
-        "outcomes": "none",
-        "close_after_days": 36500,
-        "future_days": 366,
-    }
-    (tmp_path / "peakledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    write_settings(tmp_path, kafka_broker.bootstrap_servers, new_topic(2))
 
     def run(*arguments):
         ended = command(*arguments, "--json")
