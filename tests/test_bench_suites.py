@@ -98,9 +98,10 @@ def test_rate_and_latencies_are_measured_tenth_by_tenth_as_the_ledger_grows(tmp_
 def test_what_accounts_and_keys_take_of_memory_is_told_apart(tmp_path):
     results = memory.run(tmp_path, households=50_000, keys_per_household=3)
     assert len(results.values("memory_bytes_per_open_key")) == 3
-    # How much is kept ready beside the keys does not depend on their number, so few keys may seem to take any amount.
+    # How much is kept ready beside the keys does not depend on their number, so few keys may seem to take any amount. It is taken
+    # off what accounts and their first keys took together.
     assert max(results.values("memory_bytes_per_open_key")) > 0
-    assert results.median("memory_bytes_per_account") > 64
+    assert results.median("memory_bytes_per_account") + results.values("memory_bytes_per_open_key")[0] > 64
 
 
 def test_engines_side_by_side_each_apply_their_own_partition(tmp_path):
