@@ -23,6 +23,7 @@ from peakledger.commands.season import check_speed
 from peakledger.season.page import write_page
 from peakledger.season.publishing import publish_season
 from peakledger.season.report import Told, ToldLine, make_report, read_told
+from peakledger.season.settlement import write_files
 from streams.embedded import EmbeddedStream
 from streams.publisher import EmbeddedPublisher
 from tests.commands import in_a_process
@@ -154,6 +155,20 @@ def test_a_report_finds_what_differs(tmp_path):
     assert list(report.checks.values()) == [True, False, True]
     write_page(report, tmp_path / "season.html")
     assert "This does not add up." in (tmp_path / "season.html").read_text()
+
+
+def test_every_difference_in_the_files_of_channels_is_found_and_told_why(tmp_path):
+    planted = write_files(SEASON, ARRIVALS, tmp_path / "files")
+    assert {each.verdict for each in planted} == {"missing_there", "missing_here", "amount_differs"}
+    told = msgspec.structs.replace(publish_and_apply(tmp_path), differences=tuple(planted))
+    report = make_report(told, tmp_path / "data", tmp_path / "files")
+    assert {line.difference for line in report.settlement} == set(planted)
+    assert report.checks["every settlement difference found and explained"]
+    untold = make_report(msgspec.structs.replace(told, differences=told.differences[1:]), tmp_path / "data", tmp_path / "files")
+    assert [line.why for line in untold.settlement if not line.agrees] == ["nobody told of it"]
+    assert not untold.is_sound
+    write_page(report, tmp_path / "season.html")
+    assert (tmp_path / "season.html").read_text().count("never published") > 2
 
 
 def test_the_page_has_every_channel_and_needs_nothing_else(tmp_path):

@@ -17,7 +17,7 @@ _LOW = 2**32 - 1
 
 
 class Purpose(IntEnum):
-    """What is drawn. The numbers are those of ``_season_plan.pxi``."""
+    """What is drawn. The numbers are those of ``_season_plan.pxi``, which does not draw for the settlement."""
 
     hot_days = 0
     bill = 1
@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     top_up = 15
     silent = 16
     answer = 17
+    settlement = 18
 
 
 class Draws:

@@ -21,6 +21,7 @@ from peakledger.commands.options import BootstrapServers, Config, Data, Encoding
 from peakledger.commands.publish import publisher_of
 from peakledger.display import error_console, show, step_progress
 from peakledger.season.publishing import Progress, publish_at_once, publish_season
+from peakledger.season.settlement import write_files
 from peakledger.season.watching import Watch, describe
 
 
@@ -32,6 +33,10 @@ def season(
     out: Annotated[str | None, typer.Option(metavar="kafka|embedded", help="Where to; embedded where --stream is set")] = None,
     speed: Annotated[str, typer.Option(metavar="NUMBER|max", help="How many times as fast as it happens")] = "max",
     told: Annotated[Path | None, typer.Option("--told", metavar="FILE", help="Keep what is told, for season-report")] = None,
+    files: Annotated[
+        Path | None,
+        typer.Option("--files", metavar="DIRECTORY", help="Write channels' own files there, with a few differences"),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look how far the engines of --data are behind meanwhile, until all is readable")
     ] = False,
@@ -58,6 +63,8 @@ def season(
     about: dict[str, object] = {"scale": scale, "days": days, "seed": seed, "published": tally.published}
     if watching:
         about["behind"] = msgspec.to_builtins(watching.behind())
+    if files:
+        about["differences"] = msgspec.to_builtins(write_files(plan, events_of(plan), files))
     if told:
         told.write_bytes(msgspec.json.encode({"items": tally.items(), **about}) + b"\n")
     show("season", tally.items(), as_json=as_json, more=about)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peakledger.display import format_yuan
 from peakledger.season.report import Line, Report
+from peakledger.season.settlement import SettlementLine
 from peakledger.season.watching import Behind, describe
 
 _WIDTH, _HEIGHT, _FOOT = 900, 220, 22
@@ -25,6 +26,7 @@ def write_page(report: Report, path: Path) -> None:
         checks="".join(_row(name, "yes" if holds else "NO") for name, holds in report.checks.items()),
         counts=f"{report.applied:,} applied + {report.exists:,} exists + {report.refused:,} refused",
         days=_picture(report),
+        settlement="".join(map(_settlement, report.settlement or [])),
         behind=_behind(told.behind),
         amounts=_amounts([line for line in report.lines if line.amount_fen]),
         lines="".join(map(_line, report.lines)),
@@ -65,6 +67,13 @@ def _picture(report: Report) -> str:
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{words}">{bars}</svg><p class=small>{words}.</p>'
     )
+
+
+def _settlement(line: SettlementLine) -> str:
+    found = line.difference
+    amounts = ("" if amount_fen is None else format_yuan(amount_fen) for amount_fen in (found.there_fen, found.here_fen))
+    cells = (found.business_date, found.serial, found.verdict, *amounts, line.why)
+    return _row(found.channel, *cells, class_="" if line.agrees else "wrong")
 
 
 def _behind(behind: Behind | None) -> str:

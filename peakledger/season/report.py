@@ -20,6 +20,7 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import ShardedBalances
 from ledger.projections.trial_balance import Totals, trial_balance
 from ledger.statements import Sums
+from peakledger.season.settlement import Difference, SettlementLine, compare_files
 from peakledger.season.watching import Behind
 
 _NAMES = {channel.code: channel.name for channel in BUILT_IN_CHANNELS}
@@ -44,6 +45,7 @@ class Told(msgspec.Struct, frozen=True):
     days: int
     seed: int
     behind: Behind | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass
@@ -90,11 +92,17 @@ class Report:
     exists: int
     refused: int
     is_balanced: bool
+    settlement: list[SettlementLine] | None = None
 
     @property
     def checks(self) -> dict[str, bool]:
         """What must hold, in words, and whether it does."""
-        return {
+        settled = (
+            {}
+            if self.settlement is None
+            else {"every settlement difference found and explained": all(line.agrees for line in self.settlement)}
+        )
+        return settled | {
             "published = applied + exists + refused": self.told.published == self.applied + self.exists + self.refused,
             "every channel and outcome as told": all(line.agrees for line in self.lines),
             "debits equal credits, posted and pending": self.is_balanced,
@@ -115,8 +123,8 @@ def read_told(path: Path) -> Told:
         raise FileInvalid(f"{path}: {error}", hint="Name the file that peakledger season --told kept") from error
 
 
-def make_report(told: Told, data_directory: Path) -> Report:
-    """Hold a season against all shards of a data directory, as far as their balances are.
+def make_report(told: Told, data_directory: Path, files: Path | None = None) -> Report:
+    """Hold a season against all shards of a data directory, as far as their balances are; and the channels' files, where given.
 
     Reads all of their journals, in plain Python. Raises LedgerNotFound, and what reading the journal raises.
     """
@@ -134,6 +142,7 @@ def make_report(told: Told, data_directory: Path) -> Report:
         sum(mark.events_existing for mark in marks),
         sum(mark.events_refused for mark in marks),
         all(balance.is_balanced for balance in balances),
+        compare_files(files, told.differences, data_directory) if files else None,
     )
 
 
