@@ -83,22 +83,29 @@ cdef void pack_serial(const season_plan *plan, uint8_t *packed, int form, const 
 
 
 cdef uint8_t *put_packed_arrival(const season_plan *plan, uint8_t *at, const season_arrival *arrival) noexcept nogil:
-    cdef packed_event *head = <packed_event *>at
-    cdef packed_leg *leg = <packed_leg *>(at + sizeof(packed_event))
-    memset(head, 0, sizeof(packed_event))
+    cdef packed_event head  # copied: among values of any length there is no place for it to be aligned
+    cdef packed_leg leg
+    memset(&head, 0, sizeof(packed_event))
     head.version = PACKED_EVENT_VERSION
     head.event_type = arrival.event_type
     head.channel = arrival.channel
     head.business_date, head.value_date = arrival.business_date, arrival.value_date
     pack_serial(plan, head.serial, arrival.form, &arrival.serial)
-    if not has_leg(arrival):
+    if has_leg(arrival):
+        head.detail = 1
+        name_payment(plan, &leg, arrival)
+        memcpy(at + sizeof(packed_event), &leg, sizeof(packed_leg))
+    else:
         if arrival.event_type < EVENT_TYPE_OPEN_FLOAT:
             head.household = arrival.key
         head.amount_fen = <int64_t>arrival.amount_fen
         head.detail, head.payer = arrival.detail, arrival.payer
         head.terminal = 0 if arrival.terminal == NO_TERMINAL else arrival.terminal
-        return at + sizeof(packed_event)
-    head.detail = 1
+    memcpy(at, &head, sizeof(packed_event))
+    return at + sizeof(packed_event) + (sizeof(packed_leg) if has_leg(arrival) else 0)
+
+
+cdef void name_payment(const season_plan *plan, packed_leg *leg, const season_arrival *arrival) noexcept nogil:
     memset(leg, 0, sizeof(packed_leg))
     leg.pending_channel, leg.pending_business_date = arrival.channel, arrival.named_date
     pack_serial(plan, leg.pending_serial, arrival.form, &arrival.named)
@@ -107,7 +114,6 @@ cdef uint8_t *put_packed_arrival(const season_plan *plan, uint8_t *at, const sea
         leg.amount_fen = AMOUNT_MAX
     elif arrival.event_type == EVENT_TYPE_VOID:
         leg.flags = LEG_VOID_PENDING
-    return at + sizeof(packed_event) + sizeof(packed_leg)
 
 
 # --- JSON, with the fields in the order of ledger.event_structs -----------------------------------------------------------
