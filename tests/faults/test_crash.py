@@ -18,7 +18,7 @@ from tests.engine_process import EXIT_FAILED, EngineProcess, has_consumed, is_ru
 from tests.kafka.producing import ANY_TIME, WorkloadProducer, records
 from tests.ledger_check import check_against_model, check_recovery, frames
 
-CRASHES = int(os.environ.get("CRASHES", "15"))
+CRASHES = int(os.environ.get("CRASHES", "25"))
 CRASHES_OF_A_LEDGER = 25
 SEED = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
 EVENTS_PER_ROUND = 4000
