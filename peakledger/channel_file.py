@@ -1,5 +1,6 @@
 """A channel's file of what it took on a business date: lines, and a trailer with totals. docs/reconciliation.md describes it."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,8 @@ from ledger.reconciliation import ChannelLine
 COLUMNS = ("serial", "household", "amount_fen", "business_date")
 TRAILER = "total"
 GREATEST_FEN = 2**63 - 1
+
+_AMOUNT = re.compile(r"[0-9]{1,19}")
 
 
 def read_channel_file(path: Path, form: SerialForm) -> Iterator[ChannelLine]:
@@ -31,7 +34,7 @@ def read_channel_file(path: Path, form: SerialForm) -> Iterator[ChannelLine]:
                 raise FileInvalid(f"{path}: there is more behind the trailer", line=after)
             return
         serial = parse_serial(serial_text, form)
-        amount_fen = int(amount_text) if amount_text.isascii() and amount_text.isdigit() else 0
+        amount_fen = int(amount_text) if _AMOUNT.fullmatch(amount_text) else 0
         day = dates.get(date_text) or _date(path, line, date_text, dates)
         if serial == NO_SERIAL:
             raise FileInvalid(f"{path}: {serial_text!r} is no serial of {form.name}", line=line, column="serial")

@@ -135,6 +135,13 @@ def test_refused_events_are_listed_and_shown_with_their_bytes(peakledger):
     assert (shown["key"], shown["channel"], shown["meaning"]) == (HOUSEHOLD, "atm", "the books of the business date are closed")
 
 
+@pytest.mark.parametrize(
+    "words", [["show", str(2**63)], ["list", "--after-offset", str(2**63)], ["drop", str(2**63)]], ids=" ".join
+)
+def test_an_offset_that_cannot_be_is_an_error_of_usage(peakledger, words):
+    assert peakledger("quarantine", *words).status == 2
+
+
 def test_channels_are_listed_with_both_names(peakledger):
     assert "支付宝" in peakledger("channels", "list").out
 

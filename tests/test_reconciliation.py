@@ -91,6 +91,7 @@ def test_lines_come_with_their_numbers(tmp_path):
         (["1,3301234567890,0,2026-07-23"], "no amount", 2, "amount_fen"),
         (["1,3301234567890,-5,2026-07-23"], "no amount", 2, "amount_fen"),
         (["1,3301234567890,9223372036854775808,2026-07-23"], "no amount", 2, "amount_fen"),
+        ([f"1,3301234567890,{'9' * 5000},2026-07-23"], "no amount", 2, "amount_fen"),
         (["1,3301234567890,100,23.07.2026"], "not a date", 2, "business_date"),
         (["1,3301234567890,100,2026-07-23", "total,2,100,"], "the count of lines is 1, the trailer says '2'", 3, "household"),
         (["1,3301234567890,100,2026-07-23", "total,1,101,"], "the sum is 100, the trailer says '101'", 3, "amount_fen"),

@@ -37,7 +37,11 @@ app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish th
 
 ORIGINAL_CAME = "the original has come"
 
-Offsets = Annotated[list[int], typer.Argument(metavar="OFFSET...", help="Offsets of the events, as list shows them")]
+_GREATEST_OFFSET = 2**63 - 1
+
+Offsets = Annotated[
+    list[int], typer.Argument(metavar="OFFSET...", max=_GREATEST_OFFSET, help="Offsets of the events, as list shows them")
+]
 Shard = Annotated[str | None, typer.Option("--shard", help="Name of the shard; not needed where there is only one")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")]
 Operator = Annotated[str, typer.Option("--operator", help="Who decides", default_factory=getpass.getuser, show_default="you")]
@@ -53,7 +57,9 @@ def list_events(
     ] = None,
     state: Annotated[State | None, typer.Option("--state", help="Only events in this state")] = State.waiting,
     everything: Annotated[bool, typer.Option("--all", help="Events in any state")] = False,
-    after_offset: Annotated[int, typer.Option("--after-offset", help="Begin behind this offset, to page on")] = -1,
+    after_offset: Annotated[
+        int, typer.Option("--after-offset", max=_GREATEST_OFFSET, help="Begin behind this offset, to page on")
+    ] = -1,
     limit: Annotated[int, typer.Option(min=1, help="Events to show of each shard")] = 50,
     shard: Shard = None,
     data: Data = None,
@@ -75,7 +81,7 @@ def list_events(
 @app.command("show", epilog=examples("peakledger quarantine show 4711", "peakledger quarantine show 4711 --json"))
 def show_event(
     *,
-    offset: Annotated[int, typer.Argument(metavar="OFFSET", help="Offset of the event")],
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", max=_GREATEST_OFFSET, help="Offset of the event")],
     shard: Shard = None,
     data: Data = None,
     config_file: Config = None,
@@ -107,7 +113,9 @@ def replay(
     offsets: Annotated[
         list[int] | None,
         typer.Argument(
-            metavar="[OFFSET]...", help="Offsets of the events; without any, reversals and adjustments whose event came later"
+            metavar="[OFFSET]...",
+            max=_GREATEST_OFFSET,
+            help="Offsets of the events; without any, reversals and adjustments whose event came later",
         ),
     ] = None,
     operator: Operator,
