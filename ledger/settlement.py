@@ -5,7 +5,7 @@ gives all that it paid; what the two differ in goes to the suspense account of t
 comes to zero, and what does not fit is explained line by line by what the reconciliation found.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
@@ -90,22 +90,30 @@ def amounts_due(channel: Channel, business_date: date, clearing: Clearing, share
     return [one for one in left if one.amount_fen]
 
 
-def legs_due(due: Iterable[Due]) -> list[LegDue]:
-    """Pair what is to be debited with what is to be credited, each in its order."""
+def legs_due(due: Sequence[Due], clearing: str) -> list[LegDue]:
+    """Pair what is to be debited with what is to be credited, each in its order.
+
+    Every leg is an entry of the ``clearing`` account or of suspense, where later settlements look for what this one moved: what
+    is due between two others goes through the clearing account.
+    """
     debits = [one for one in due if one.amount_fen > 0]
-    credits = sorted((Due(one.account, -one.amount_fen) for one in due if one.amount_fen < 0), key=_is_suspense)
-    legs = []
+    credits = [Due(one.account, -one.amount_fen) for one in due if one.amount_fen < 0]
+    credits.sort(key=lambda one: _is_suspense(one.account))
+    legs: list[LegDue] = []
     while debits:
         (debit, debit_fen), (credit, credit_fen) = debits[0], credits[0]
         amount_fen = min(debit_fen, credit_fen)
-        legs.append(LegDue(debit, credit, amount_fen))
+        if clearing in (debit, credit) or _is_suspense(debit) or _is_suspense(credit):
+            legs.append(LegDue(debit, credit, amount_fen))
+        else:
+            legs += [LegDue(debit, clearing, amount_fen), LegDue(clearing, credit, amount_fen)]
         debits[:1] = [Due(debit, debit_fen - amount_fen)] if debit_fen > amount_fen else []
         credits[:1] = [Due(credit, credit_fen - amount_fen)] if credit_fen > amount_fen else []
     return legs
 
 
-def _is_suspense(due: Due) -> bool:
-    return due.account.startswith("suspense:")
+def _is_suspense(account: str) -> bool:
+    return account.startswith("suspense:")
 
 
 def settlement_event(channel: Channel, business_date: date, partition: int, number: int, legs: Iterable[LegDue]) -> Transfer:

@@ -173,7 +173,8 @@ class SettlingDate:
     def plan(self) -> None:
         """Find the legs that are due in each shard."""
         for shard in self.shards:
-            shard.legs = legs_due(amounts_due(self.channel, self.business_date, shard.clearing, shard.share))
+            due = amounts_due(self.channel, self.business_date, shard.clearing, shard.share)
+            shard.legs = legs_due(due, shard.account)
 
     def settle(self, booker: Booker) -> None:
         """Book what is due, and read what came of it. Raises NotSettled where an event was refused."""
