@@ -15,6 +15,7 @@ from streams.merging import Record, Released
 from streams.sinks import BuiltBatch, stop_producer
 
 TIMEOUT_S = 120.0
+_ABORT_TIMEOUT_S = 5.0
 BATCH_BYTES = 1_000_000
 _RECORD_OVERHEAD_BYTES = 24
 _ATTRIBUTES_AT = 22
@@ -59,7 +60,7 @@ class KafkaTxns:
         Raises Fenced where another writer has taken over, PublishFailed.
         """
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S + _ABORT_TIMEOUT_S):
                 return await self._write(records, released)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"Another process releases the inlets of {self._topic}/{self._partition} now") from error
@@ -69,23 +70,23 @@ class KafkaTxns:
             raise PublishFailed(f"Nothing can be released into {self._topic}/{self._partition}: {reason}", hint=hint) from error
 
     async def _write(self, records: Sequence[Record], released: Released) -> int:
-        acknowledged, count = None, 0
         async with self._producer.transaction():
-            for part in _parts(records):
-                count = len(part)
-                acknowledged = await self._send(
-                    self._topic, build_batch([(key, value, time) for _, time, key, value in part]), count
-                )
-            state = (b"%d" % self._partition, msgspec.json.encode(released), records[-1][1])
-            await self._send(released_topic(self._topic), build_batch([state]), 1)
-        assert acknowledged
-        return int((await acknowledged).offset) + count
+            # aiokafka commits whatever else the broker took when it refuses a batch: so all must be acknowledged before that.
+            async with asyncio.timeout(TIMEOUT_S):
+                sent: list[asyncio.Future[Any]] = []
+                for part in _parts(records):
+                    batch = build_batch([(key, value, time) for _, time, key, value in part])
+                    sent.append(await self._send(self._topic, batch, len(part)))
+                state = (b"%d" % self._partition, msgspec.json.encode(released), records[-1][1])
+                sent.append(await self._send(released_topic(self._topic), build_batch([state]), 1))
+                *_, last, _ = await asyncio.gather(*sent)
+        return int(last.offset) + len(part)
 
     async def _send(self, topic: str, batch: bytearray, record_count: int) -> "asyncio.Future[Any]":
         sent: asyncio.Future[Any] = await self._producer.send_batch(
             TxnBatch(batch, record_count), topic, partition=self._partition
         )
-        # Where it fails, the end of the kafka_txn raises the same; asyncio wants it to be looked at here too.
+        # Where one cannot even be sent, nobody waits for those before it any more; asyncio wants their failures looked at.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
         return sent
 

@@ -30,7 +30,7 @@ from ledger.key_lookup import EventKey
 from ledger.model import Model
 from ledger.outcomes import OutcomeCode
 from ledger.replays import retry_serial
-from ledger.withholding import Result, Standing, Try, WithheldLines, Withholder
+from ledger.withholding import FAILED, Result, Standing, Try, WithheldLines, Withholder
 from peakledger.withholding.files import Instructions, RunFile
 from peakledger.withholding.running import check_run
 from tests.ledger_events import NOON_MS
@@ -55,6 +55,7 @@ class Story:
     lines: dict[tuple[Try, int], Standing] = field(default_factory=dict)
     due_ms: dict[tuple[Try, int], int] = field(default_factory=dict)
     refused: set[tuple[Try, int]] = field(default_factory=set)
+    refused_posts: set[tuple[Try, int]] = field(default_factory=set)
 
     def tell(self, event: Event) -> OutcomeCode:
         """Publish an event; what is due by then expires first."""
@@ -93,7 +94,10 @@ class Story:
         named = self.named(of, of.answer_serial(number))
         part = {"amount_fen": 40} if self.random.random() < 0.2 else {}
         event = Void(**named, pending=hold, user_data=reason) if reason else Post(**named, pending=hold, **part)
-        if self.tell(event) is OutcomeCode.applied:
+        code = self.tell(event)
+        if code.is_refusal and isinstance(event, Post):
+            self.refused_posts.add((of, number))
+        if code is OutcomeCode.applied:
             line = self.lines[of, number]
             paid = {"result": Result.posted, "paid_fen": part.get("amount_fen", line.amount_fen)}
             self.lines[of, number] = line._replace(**({"result": Result.voided, "reason": reason} if reason else paid))
@@ -134,6 +138,8 @@ def told_and_found(directory: Path, seed: int) -> tuple[dict, dict]:
     apply(directory, story.records)
     lines = WithheldLines(directory, POST)
     found = {(of, number): standing._replace(seq=0) for of in TRIES for number, standing in lines.standings(of).items()}
+    for line in story.refused_posts & set(story.lines):
+        story.lines[line] = story.lines[line]._replace(paid_in_vain=story.lines[line].result in FAILED)
     return story.lines, found
 
 
@@ -145,6 +151,7 @@ def test_every_line_stands_as_what_was_applied_to_it_says(tmp_path):
         met += found.values()
     assert {standing.result for standing in met} == set(Result) - {Result.missing}
     assert any(0 < standing.paid_fen < standing.amount_fen for standing in met)
+    assert {standing.result for standing in met if standing.paid_in_vain} == FAILED
     assert any(standing.serial[6] >> 4 == 5 for standing in met)  # replayed
 
 

@@ -215,6 +215,29 @@ def test_a_later_try_is_refused_as_a_whole_where_a_line_of_it_is_open_paid_or_an
     assert ended.status == 11 and told in ended.err
 
 
+def test_a_line_that_the_bank_has_paid_too_late_is_not_tried_again_until_a_person_drops_its_post(tmp_path, monkeypatch, command):
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    file = write_run(tmp_path / "run.csv", LINES[:2])
+    assert station.withholding("run", file).status == 0
+    station.let_days_pass(6)
+    station.engine()
+    assert answer(station, ANSWERS[:1]).status == 10
+    assert station.engine()["events_refused"] == 1
+    assert returned(station, file) == {1: ("expired", "", "", ""), 2: ("expired", "", "", "2026-07-26")}
+    (item,) = station.withholding("status", file, "--json").items
+    assert (item["lines"], item["tried_again"], item["given_up"]) == (2, 1, 0)
+    again = ("retries", file, "--on", "2026-07-30", "--out", "3.csv", "--json")
+    assert counts(station.withholding(*again), "fate") == {"tried_again": 1, "paid_in_vain": 1}
+    both = write_run(tmp_path / "both.csv", LINES[:2], day="2026-07-30", try_number=3)
+    ended = station.withholding("run", both)
+    assert ended.status == 11 and "line 1 was paid in try 1; its post waits in quarantine for a person" in ended.err
+    (event,) = station.command("quarantine", "list", "--json").items
+    assert station.command("quarantine", "drop", str(event["offset"]), "--reason", "the bank has it back").status == 0
+    assert counts(station.withholding(*again), "fate") == {"tried_again": 2}
+    assert station.withholding("run", both).status == 0
+
+
 def test_lines_that_failed_are_tried_again_until_the_last_day(station):
     assert station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").status == 0
     for _ in range(2):  # before the engine has consumed it, a file is published again, and booked once
