@@ -57,7 +57,12 @@ class Clearing:
 
 
 def read_clearing(history: History, channel: int, business_date: date) -> Clearing:
-    """Read the entries of a channel's clearing and suspense accounts of a business date. Raises ``JournalDamaged``."""
+    """Read the entries of a channel's clearing and suspense accounts of a business date. Raises ``JournalDamaged``.
+
+    Both are read as of one seq, up to which all entries of an event are there or none: a settlement that an engine applies
+    meanwhile must not be seen by its legs in one of them.
+    """
+    last_seq = history.balances.watermark.seq
     account = clearing_account(channel, business_date)
     slot = history.balances.slot_of(account)
     found = Clearing()
@@ -66,7 +71,7 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
     ended_holds: set[int] = set()
     settled: dict[int, Movement] = {}
     for entries in history.entries(account):
-        movements = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries]
+        movements = [(seq, *_ENTRY.unpack(entry)) for seq, entry in entries if seq <= last_seq]
         households = history.balances.accounts_in([credit_slot for _, _, _, _, _, credit_slot, _, _ in movements])
         for fields, household in zip(movements, households, strict=True):
             seq, serial, amount_fen, reference_seq, _, _, code, kind = fields
@@ -82,7 +87,11 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
                 _add_movement(found, settled, Movement(*fields), slot)
             elif kind == EntryKind.pending and seq not in ended_holds:
                 found.open_holds.append(Movement(*fields))
-    _add_settlements(found, history, settled, suspense_account(channel, business_date))
+    for seq, entry in chain.from_iterable(history.entries(suspense_account(channel, business_date))):
+        movement = Movement(seq, *_ENTRY.unpack(entry))
+        if seq <= last_seq and movement.code == SETTLEMENT_CODE and movement.kind in _POSTED:
+            settled[seq] = movement
+    _add_settlements(found, history, settled)
     return found
 
 
@@ -96,12 +105,8 @@ def _add_movement(found: Clearing, settled: dict[int, Movement], movement: Movem
         found.others.append((movement, movement.signed_fen(slot)))
 
 
-def _add_settlements(found: Clearing, history: History, settled: dict[int, Movement], suspense: int) -> None:
+def _add_settlements(found: Clearing, history: History, settled: dict[int, Movement]) -> None:
     """Add up what settlements moved: their legs are entries of the clearing account, of the suspense account, or of both."""
-    for seq, entry in chain.from_iterable(history.entries(suspense)):
-        movement = Movement(seq, *_ENTRY.unpack(entry))
-        if movement.code == SETTLEMENT_CODE and movement.kind in _POSTED:
-            settled[seq] = movement
     slots = [slot for movement in settled.values() for slot in (movement.debit_slot, movement.credit_slot)]
     names = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
     for movement in settled.values():

@@ -1,6 +1,7 @@
 """Settlement: what is due of a channel's business date, and the commands on a ledger of the documentation's example."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -10,21 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger._core import build_batch
 from ledger.account_ids import clearing_account, format_account, suspense_account
 from ledger.channels import BUILT_IN_CHANNELS, Fee
-from ledger.clearing import Clearing
+from ledger.clearing import Clearing, read_clearing
+from ledger.engine import Engine
+from ledger.events import encode_json
+from ledger.history import History
 from ledger.parameters import LedgerParameters
 from ledger.reconciliation import Booking, ChannelLine, reconcile
 from ledger.settlement import (
+    LegDue,
     Share,
     amounts_due,
     closing_event,
     cut_off_ms,
     legs_due,
     next_settlement,
+    opening_event,
     settlement_event,
     share_out,
 )
+from tests.ledger_events import NOON_MS
 
 DAY = date(2026, 7, 23)
 POS = replace(next(channel for channel in BUILT_IN_CHANNELS if channel.name == "unionpay_pos"), fee=Fee(basis_points=38))
@@ -123,6 +131,47 @@ def test_a_fee_greater_than_what_is_booked_goes_through_the_clearing_account():
         (CLEARING, channel.settlement_account, 49),
         (channel.fee_account, CLEARING, 1),
     ]
+
+
+class ReadMeanwhile(History):
+    """A history under which an engine goes on: it applies a settlement before the first page of an account is read."""
+
+    def __init__(self, directory: Path, account: int, settle: Callable[[], None]) -> None:
+        super().__init__(directory)
+        self._account, self._settle = account, settle
+
+    def entries(self, account: str | int) -> Iterator[list[tuple[int, bytes]]]:
+        if account == self._account:
+            self._settle()
+        return super().entries(account)
+
+
+@pytest.mark.parametrize("account_id", [clearing_account, suspense_account])
+def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_at_all(tmp_path, account_id):
+    payment = {"type": "payment", "channel": POS.name, "business_date": str(DAY), "serial": "1", "household": HOUSEHOLD}
+    legs = [
+        LegDue(SUSPENSE, CLEARING, 30),
+        LegDue(POS.settlement_account, CLEARING, 70),
+        LegDue(POS.settlement_account, SUSPENSE, 5),
+    ]
+    openings = [opening_event(account, DAY) for account in (SUSPENSE, POS.settlement_account)]
+    paid = [json.dumps(payment | {"amount_fen": 100}).encode()]
+    settled = [encode_json(event) for event in (*openings, settlement_event(POS, DAY, 0, 1, legs))]
+    with Engine.open(tmp_path) as engine:
+
+        def apply(values: list[bytes]) -> None:
+            first = engine.next_offset
+            engine.apply(build_batch([(None, value, NOON_MS) for value in values], first), first + len(values))
+            assert engine.wait_projected()
+
+        apply(paid)
+        history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(settled))
+        assert (read_clearing(history, POS.code, DAY).settled, history.balances.get(CLEARING).balance_fen) == ({}, 0)
+        assert read_clearing(History(tmp_path), POS.code, DAY).settled == {
+            SUSPENSE: 25,
+            CLEARING: -100,
+            bank: 75,
+        }
 
 
 def test_the_events_of_a_settlement_have_serials_of_their_own_and_always_the_same():
