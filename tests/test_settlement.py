@@ -149,12 +149,9 @@ class ReadMeanwhile(History):
 @pytest.mark.parametrize("account_id", [clearing_account, suspense_account])
 def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_at_all(tmp_path, account_id):
     payment = {"type": "payment", "channel": POS.name, "business_date": str(DAY), "serial": "1", "household": HOUSEHOLD}
-    legs = [
-        LegDue(SUSPENSE, CLEARING, 30),
-        LegDue(POS.settlement_account, CLEARING, 70),
-        LegDue(POS.settlement_account, SUSPENSE, 5),
-    ]
-    openings = [opening_event(account, DAY) for account in (SUSPENSE, POS.settlement_account)]
+    bank = POS.settlement_account
+    legs = [LegDue(SUSPENSE, CLEARING, 30), LegDue(bank, CLEARING, 70), LegDue(bank, SUSPENSE, 5)]
+    openings = [opening_event(account, DAY) for account in (SUSPENSE, bank)]
     paid = [json.dumps(payment | {"amount_fen": 100}).encode()]
     settled = [encode_json(event) for event in (*openings, settlement_event(POS, DAY, 0, 1, legs))]
     with Engine.open(tmp_path) as engine:
@@ -167,11 +164,7 @@ def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_
         apply(paid)
         history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(settled))
         assert (read_clearing(history, POS.code, DAY).settled, history.balances.get(CLEARING).balance_fen) == ({}, 0)
-        assert read_clearing(History(tmp_path), POS.code, DAY).settled == {
-            SUSPENSE: 25,
-            CLEARING: -100,
-            bank: 75,
-        }
+        assert read_clearing(History(tmp_path), POS.code, DAY).settled == {SUSPENSE: 25, CLEARING: -100, bank: 75}
 
 
 def test_the_events_of_a_settlement_have_serials_of_their_own_and_always_the_same():
