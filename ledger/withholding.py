@@ -21,9 +21,9 @@ from ledger.errors import FileRefused
 from ledger.event_fields import NO_DATE, NO_SERIAL, format_date, parse_date, parse_serial
 from ledger.history import History, shard_histories
 from ledger.key_lookup import EventKey
-from ledger.layouts import EntryCode, EntryKind
+from ledger.layouts import EntryCode, EntryKind, EventType
 from ledger.outcomes import OutcomeCode
-from ledger.projections.quarantine import Quarantine
+from ledger.projections.quarantine import Quarantine, State
 from ledger.replays import retry_serial
 
 _ENTRY = struct.Struct("<16sQ32xQQ4xI6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, detail, credit_slot, code, kind
@@ -82,7 +82,8 @@ class Standing(NamedTuple):
 
     ``paid_fen`` is what was posted less what was reversed of it; ``seq`` the last entry about the line; ``reason`` the bank's
     where it refused; ``code`` the ledger's where that refused, with neither household nor amount then. ``serial`` is that of the
-    hold: of the line itself, or another where the line was refused, and replayed from quarantine.
+    hold: of the line itself, or another where the line was refused, and replayed from quarantine. ``paid_in_vain``: the line
+    failed, but the bank says that it was paid, and the ledger refused that; until a person drops it, the money is with us.
     """
 
     result: Result
@@ -93,6 +94,7 @@ class Standing(NamedTuple):
     reason: int = 0
     code: OutcomeCode = OutcomeCode.applied
     serial: bytes = NO_SERIAL
+    paid_in_vain: bool = False
 
 
 MISSING = Standing(Result.missing)
@@ -148,7 +150,9 @@ class Withholder(NamedTuple):
         return dates[of.number]
 
     def may_pass(self, standing: Standing) -> bool:
-        """Whether a line failed for a reason that may have passed by the next try."""
+        """Whether a line failed for a reason that may have passed by the next try, and was not paid all the same."""
+        if standing.paid_in_vain:
+            return False
         if standing.result is Result.voided:
             return standing.reason in self.terminal.retry_reasons
         return standing.result is Result.expired or standing.code.is_transient
@@ -176,11 +180,27 @@ class WithheldLines:
         }
         for history in self._histories:
             found |= _holds(history, clearing_account(channel.code, day), of.beginning(), replayed)
+        for line in self._refused_posts(of):
+            if line in found and found[line].result in FAILED:
+                found[line] = found[line]._replace(paid_in_vain=True)
         return found
 
     def refused_answers(self, of: Try, business_date: date) -> Collection[int]:
         """Return the lines whose answers of a business date the ledger refused."""
         return self._refused(of.beginning("answer"), business_date)
+
+    def _refused_posts(self, of: Try) -> set[int]:
+        """Return the lines whose answers, of whatever business date, are posts that stand in quarantine and are not dropped.
+
+        Replayed ones count: where a replay was applied, the line is posted.
+        """
+        code, beginning = self._withholder.channel.code, of.beginning("answer")
+        return {
+            _line_of(event.serial)
+            for quarantine in self._quarantines
+            for event in quarantine.of_serials(code, None, beginning)
+            if event.event_type == EventType.post and event.state is not State.dropped
+        }
 
     def _refused(self, beginning: bytes, business_date: date) -> dict[int, Standing]:
         found = {}

@@ -144,13 +144,13 @@ class Quarantine(LmdbProjection):
         """Return the events with a key (as stored), in order of offset. Passes over all that is there, in the order of a file."""
         return [event for event in self.of_serials(channel, business_date, serial) if event.serial == serial]
 
-    def of_serials(self, channel: int, business_date: int, beginning: bytes) -> list[Quarantined]:
-        """Return the events whose keys have serials that begin so, as ``of_key`` does."""
+    def of_serials(self, channel: int, business_date: int | None, beginning: bytes) -> list[Quarantined]:
+        """Return the events whose keys have serials that begin so, as ``of_key`` does; of all dates where none is told."""
         decisions = self.decisions()
         with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
             found = [(key, value) for key, value in cursor if value.startswith(beginning)]  # an outcome_record begins with it
         events = [_unpack(key, value, decisions) for key, value in found]
-        return [event for event in events if (event.channel, event.business_date) == (channel, business_date)]
+        return [event for event in events if event.channel == channel and business_date in (None, event.business_date)]
 
     def counts(self) -> dict[tuple[OutcomeCode, State], int]:
         """Return how many events there are, by reason and state."""

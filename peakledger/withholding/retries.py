@@ -19,6 +19,7 @@ class Fate(StrEnum):
     tried_again = "tried_again"
     pending = "pending"
     done = "done"
+    paid_in_vain = "paid_in_vain"
     given_up = "given_up"
     missing = "missing"
 
@@ -85,6 +86,8 @@ def fate_of(standings: Sequence[Standing], withholder: Withholder) -> Fate:
         return Fate.missing
     if results & {Result.posted, Result.reversed}:
         return Fate.done
+    if any(standing.paid_in_vain for standing in standings):
+        return Fate.paid_in_vain
     if Result.pending in results:
         return Fate.pending
     last = next(standing for standing in reversed(standings) if standing.result in FAILED)

@@ -17,7 +17,10 @@ NEVER = "never"
 
 
 class Returned(NamedTuple):
-    """A line and what became of it. ``retry_on`` is the date of the next try; a line that failed without one is given up."""
+    """A line and what became of it. ``retry_on`` is the date of the next try.
+
+    A line that failed without one is given up, but for one that was paid in vain, about which a person must decide.
+    """
 
     line: RunLine
     standing: Standing
@@ -25,7 +28,7 @@ class Returned(NamedTuple):
 
     @property
     def is_given_up(self) -> bool:
-        return self.standing.result in FAILED and self.retry_on is None
+        return self.standing.result in FAILED and self.retry_on is None and not self.standing.paid_in_vain
 
 
 class ReturnTotals:

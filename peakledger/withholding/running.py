@@ -10,6 +10,7 @@ from peakledger.withholding.files import Instruction, Instructions
 
 _TOO_EARLY = OutcomeCode.business_date_in_future  # leaves the key free: the line can be run again when its date has come
 _FINAL = FAILED | {Result.reversed}
+_DECIDE = "Drop it with peakledger quarantine drop when the money is back with the bank; then peakledger withholding retries"
 _OTHER_FILE = "A run's number is used once; ask the bank which of the two files is right"
 
 
@@ -38,6 +39,9 @@ def _check_earlier(run: Instructions, earlier: Try, withheld: WithheldLines, *, 
         if standing.result not in _FINAL:
             hint = "A line is tried again when none of its tries is open or paid; peakledger withholding retries makes the file"
             raise _refused(run.heading.of, line.number, f"is {standing.result} in try {earlier.number}", hint)
+        if standing.paid_in_vain:
+            problem = f"was paid in try {earlier.number}; its post waits in quarantine for a person"
+            raise _refused(run.heading.of, line.number, problem, _DECIDE)
         if standing.result is not Result.refused:
             check_same(run.heading.of, *line, standing)
 
