@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 import pytest
+from aiokafka import TopicPartition
 from msgspec.structs import replace
 
 from bench.workload import LEDGER_ZONE
 from ledger.channels import SerialForm
-from ledger.errors import ConfigurationError, Fenced
+from ledger.errors import ConfigurationError, Fenced, PublishFailed
 from ledger.event_fields import format_serial
 from ledger.events import Bill, Payment
 from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine
-from streams.inlets import Inlet, KafkaInlets, priority_topics
+from streams.consumer import CONTROL, RecordSet
+from streams.inlets import Inlet, KafkaInlets, priority_topics, released_topic
 from streams.kafka_txns import KafkaTxns
 from streams.merging import Released
 from streams.publisher import Publisher
@@ -24,6 +26,7 @@ from streams.release import ReleaseRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
 from tests.engine_process import EngineProcess, has_consumed, is_running
+from tests.kafka.reading import end_offset, read_blocks
 from tests.ledger_check import frames
 
 BILLS, PAYMENTS = 6000, 100
@@ -179,6 +182,35 @@ def test_a_writer_that_was_overtaken_releases_nothing_more(kafka_broker, topic):
 
     assert asyncio.run(run()) > 1
     assert asyncio.run(released(kafka_broker, topic)) == Released(2)
+
+
+@pytest.mark.parametrize("refusing", ["events", "released"])
+def test_what_the_broker_refuses_is_not_released_and_nothing_with_it(kafka_broker, new_topic, refusing):
+    events = new_topic(settings={"max.message.bytes": "1000"} if refusing == "events" else None)
+    for name in priority_topics(events):
+        is_small = refusing == "released" and name == released_topic(events)
+        kafka_broker.create_topic(name, settings={"max.message.bytes": "80"} if is_small else None)
+
+    async def run() -> None:
+        writer = KafkaTxns(events, 0, bootstrap_servers=kafka_broker.bootstrap_servers)
+        try:
+            await writer.start()
+            with pytest.raises(PublishFailed, match=f"Nothing can be released into {events}/0: .*MessageSizeTooLarge"):
+                await writer.write([(0, 1, b"3301234567890", bytes(2000))], Released(1))
+        finally:
+            await writer.close(5)
+
+    asyncio.run(run())
+    assert asyncio.run(released(kafka_broker, events)) == Released()
+    assert not asyncio.run(read_batches(kafka_broker, events))
+
+
+async def read_batches(broker, topic: str) -> list[int]:
+    """How many records each batch of the events holds, of those that count."""
+    partition = TopicPartition(topic, 0)
+    blocks = await read_blocks(broker, [partition], await end_offset(broker, partition))
+    batches = [batch for block in blocks for batch in RecordSet(block.data).batches() if not batch.attributes & CONTROL]
+    return [batch.next_offset - batch.base_offset for batch in batches]
 
 
 async def released(broker, topic: str) -> Released:
