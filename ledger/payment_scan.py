@@ -12,7 +12,7 @@ from ledger.clearing import read_clearing
 from ledger.event_fields import parse_date
 from ledger.history import History
 from ledger.layouts import EntryCode, EntryKind
-from ledger.reconciliation import Booking, Bookings
+from ledger.reconciliation import Booking, Bookings, merge_shards
 
 # journal_entry: serial, amount_fen, reference_seq, credit_slot, business_date, channel, code, kind
 _ENTRY = struct.Struct("<16sQ32xQ12xIH2xHHB7x")
@@ -57,10 +57,6 @@ def read_bookings(histories: Iterable[History], channel: Channel, business_date:
 
     Where the clearing account pays all of them, only its entries are read.
     """
-    found: dict[bytes, Booking] = {}
-    for history in histories:
-        if any(rule.payer for rule in channel.rules):
-            found |= scan_payments(history, channel.code, business_date)
-        else:
-            found |= read_clearing(history, channel.code, business_date).bookings
-    return found
+    if any(rule.payer for rule in channel.rules):
+        return merge_shards(scan_payments(history, channel.code, business_date) for history in histories)
+    return merge_shards(read_clearing(history, channel.code, business_date).bookings for history in histories)

@@ -43,6 +43,16 @@ class Booking(NamedTuple):
 Bookings = Mapping[bytes, Booking]
 
 
+def merge_shards(shards: Iterable[Bookings]) -> dict[bytes, Booking]:
+    """Return the payments of all shards, by serial. Of a serial that several have, one that was not reversed in full counts."""
+    merged: dict[bytes, Booking] = {}
+    for bookings in shards:
+        kept = {serial: merged[serial] for serial in merged.keys() & bookings.keys() if not bookings[serial].amount_fen}
+        merged |= bookings
+        merged |= kept
+    return merged
+
+
 class Finding(NamedTuple):
     """A verdict with the line and the booking that it is about; one of the two may be missing."""
 

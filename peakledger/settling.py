@@ -11,13 +11,13 @@ from ledger.account_ids import clearing_account, format_account, suspense_accoun
 from ledger.channels import Channel
 from ledger.clearing import Clearing, Movement, read_clearing
 from ledger.errors import ConfigurationError, NotSettled
+from ledger.event_fields import format_serial
 from ledger.event_structs import Clock
 from ledger.history import History
 from ledger.journal import read_parameters
 from ledger.layouts import EntryKind
 from ledger.projections.balances import Balance
-from ledger.reconciliation import Booking as Booked
-from ledger.reconciliation import ChannelLine, Finding, reconcile
+from ledger.reconciliation import Bookings, ChannelLine, Finding, merge_shards, reconcile
 from ledger.settlement import (
     LEDGER_CHANNEL,
     LegDue,
@@ -146,26 +146,40 @@ class SettlingDate:
         return lambda attempt: Clock(LEDGER_CHANNEL, self.business_date, serial)
 
     def reconcile(self, lines: Iterable[ChannelLine], days_around: int) -> Iterable[Finding]:
-        """Hold a channel's file against the journal; every finding is counted to its shard on the way."""
-        known: dict[date, dict[bytes, Booked]] = {self.business_date: {}}
-        for shard in self.shards:
-            known[self.business_date] |= shard.clearing.bookings
+        """Hold a channel's file against the journal; every finding is counted to its shard on the way.
 
-        def bookings_of(day: date) -> dict[bytes, Booked]:
+        Raises NotSettled where a payment is booked in several shards.
+        """
+        self._check_serials()
+        known = {self.business_date: merge_shards(shard.clearing.bookings for shard in self.shards)}
+
+        def bookings_of(day: date) -> Bookings:
             if day not in known:
-                known[day] = {}
-                for shard in self.shards:
-                    known[day] |= read_clearing(shard.history, self.channel.code, day).bookings
+                known[day] = merge_shards(read_clearing(shard.history, self.channel.code, day).bookings for shard in self.shards)
             return known[day]
 
         shares = {name: shard.share for name, shard in self._by_name.items()}
         findings = reconcile(lines, self.business_date, bookings_of, days_around=days_around)
         return share_out(findings, self.business_date, self.channel.fee, shares, self._shard_of)
 
+    def _check_serials(self) -> None:
+        """Raise NotSettled where two shards have a serial that is not reversed in full: each knows only its own keys."""
+        seen: dict[bytes, str] = {}
+        for name, shard in self._by_name.items():
+            live = {serial: name for serial, booking in shard.clearing.bookings.items() if booking.amount_fen}
+            if twice := seen.keys() & live.keys():
+                serial = min(twice)
+                told = format_serial(serial, self.channel.serial_form)
+                raise NotSettled(
+                    f"Payment {told} of {self.channel.name} and {self.business_date} is booked in {seen[serial]} and in {name}",
+                    hint="Events with its serial came to two partitions: reverse the wrong one in its own, and settle again",
+                )
+            seen |= live
+
     def _shard_of(self, finding: Finding) -> str:
         """Return the shard that has the payment, or would have it: that of its household."""
         for name, shard in self._by_name.items():
-            if finding.serial in shard.clearing.bookings:
+            if finding.here and shard.clearing.bookings.get(finding.serial) == finding.here:
                 return name
         household = finding.there.household if finding.there else ""
         return self._by_partition[partition_of(household.encode(), len(self.shards))].directory.name

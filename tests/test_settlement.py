@@ -16,6 +16,8 @@ from ledger.account_ids import clearing_account, format_account, suspense_accoun
 from ledger.channels import BUILT_IN_CHANNELS, Fee
 from ledger.clearing import Clearing, read_clearing
 from ledger.engine import Engine
+from ledger.errors import NotSettled
+from ledger.event_structs import Event, EventName, Payment, Reverse
 from ledger.events import encode_json
 from ledger.history import History
 from ledger.parameters import LedgerParameters
@@ -32,6 +34,7 @@ from ledger.settlement import (
     settlement_event,
     share_out,
 )
+from peakledger.settling import SettlingDate
 from tests.ledger_events import NOON_MS
 
 DAY = date(2026, 7, 23)
@@ -133,6 +136,16 @@ def test_a_fee_greater_than_what_is_booked_goes_through_the_clearing_account():
     ]
 
 
+def payment(amount_fen: int) -> Payment:
+    return Payment(channel=POS.name, business_date=DAY, serial="20260723000001", household=HOUSEHOLD, amount_fen=amount_fen)
+
+
+def apply(engine: Engine, *values: bytes) -> None:
+    first = engine.next_offset
+    engine.apply(build_batch([(None, value, NOON_MS) for value in values], first), first + len(values))
+    assert engine.wait_projected()
+
+
 class ReadMeanwhile(History):
     """A history under which an engine goes on: it applies a settlement before the first page of an account is read."""
 
@@ -148,23 +161,45 @@ class ReadMeanwhile(History):
 
 @pytest.mark.parametrize("account_id", [clearing_account, suspense_account])
 def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_at_all(tmp_path, account_id):
-    payment = {"type": "payment", "channel": POS.name, "business_date": str(DAY), "serial": "1", "household": HOUSEHOLD}
     bank = POS.settlement_account
     legs = [LegDue(SUSPENSE, CLEARING, 30), LegDue(bank, CLEARING, 70), LegDue(bank, SUSPENSE, 5)]
     openings = [opening_event(account, DAY) for account in (SUSPENSE, bank)]
-    paid = [json.dumps(payment | {"amount_fen": 100}).encode()]
     settled = [encode_json(event) for event in (*openings, settlement_event(POS, DAY, 0, 1, legs))]
     with Engine.open(tmp_path) as engine:
-
-        def apply(values: list[bytes]) -> None:
-            first = engine.next_offset
-            engine.apply(build_batch([(None, value, NOON_MS) for value in values], first), first + len(values))
-            assert engine.wait_projected()
-
-        apply(paid)
-        history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(settled))
+        apply(engine, encode_json(payment(100)))
+        history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(engine, *settled))
         assert (read_clearing(history, POS.code, DAY).settled, history.balances.get(CLEARING).balance_fen) == ({}, 0)
         assert read_clearing(History(tmp_path), POS.code, DAY).settled == {SUSPENSE: 25, CLEARING: -100, bank: 75}
+
+
+def settling_of(data: Path, *shards: tuple[Event, ...]) -> SettlingDate:
+    """Return the date on a ledger whose shards had these events."""
+    for partition, events in enumerate(shards):
+        with Engine.open(data / f"payments.events-{partition}", source=f"payments.events/{partition}") as engine:
+            apply(engine, *map(encode_json, events))
+    return SettlingDate(str(data), POS, DAY)
+
+
+REVERSAL = Reverse(POS.name, DAY, "20260723000002", original=EventName(POS.name, DAY, "20260723000001"))
+
+
+@pytest.mark.parametrize("live", [0, 1])
+def test_a_payment_that_two_shards_have_is_settled_in_the_one_where_it_is_not_reversed(tmp_path, live):
+    shards = [(payment(70), REVERSAL), (payment(70), REVERSAL)]
+    shards[live] = (payment(100),)
+    settling = settling_of(tmp_path, *shards)
+    line = ChannelLine(next(iter(settling.shards[0].clearing.bookings)), HOUSEHOLD, 100, DAY, 2)
+    assert [found.verdict for found in settling.reconcile([line], 0)] == ["matched"]
+    settling.plan()
+    assert [sum(leg.amount_fen for leg in shard.legs) for shard in settling.shards] == [
+        100 * (number == live) for number in (0, 1)
+    ]
+
+
+def test_a_date_is_not_settled_while_two_shards_have_the_same_payment(tmp_path):
+    settling = settling_of(tmp_path, (payment(100),), (payment(70),))
+    with pytest.raises(NotSettled, match=r"20260723000001 of unionpay_pos .* in payments\.events-0 and in payments\.events-1"):
+        settling.reconcile([], 0)
 
 
 def test_the_events_of_a_settlement_have_serials_of_their_own_and_always_the_same():
