@@ -75,12 +75,11 @@ cdef int64_t add_arrival(season_state *s, season_arrival *arrival) noexcept nogi
         return arrival.time_ms
     of_day = &s.by_day[day]
     if of_day.count == of_day.capacity:
-        of_day.capacity = 2 * of_day.capacity + 1024
-        grown = <season_arrival *>realloc(of_day.items, of_day.capacity * sizeof(season_arrival))
+        grown = <season_arrival *>realloc(of_day.items, (2 * of_day.capacity + 1024) * sizeof(season_arrival))
         if grown is NULL:
             s.is_out_of_memory = True
             return arrival.time_ms
-        of_day.items = grown
+        of_day.items, of_day.capacity = grown, 2 * of_day.capacity + 1024
     of_day.items[of_day.count] = arrival[0]
     of_day.count += 1
     return arrival.time_ms

@@ -126,6 +126,8 @@ cdef void begin_day(season_state *s) noexcept nogil:
         order_day(s)
     s.next = s.closes_at = 0
     s.are_tills_closed = False
+    if s.is_out_of_memory:
+        return
     while s.closes_at < s.by_day[s.day].count and <int64_t>(s.order[s.closes_at] >> 32) < TILLS_CLOSE_MS:
         s.closes_at += 1
 

@@ -69,7 +69,7 @@ class Adjustments:
     def since(self, seq: int, progress: Callable[[int], object] | None = None) -> Iterator[Adjustment]:
         """Yield the adjustments from an entry on, oldest first. Reads the journal from there, at the speed of a search for bytes.
 
-        ``progress`` is called with the last entry that was looked at.
+        ``progress`` is called with the seq behind the last entry that was looked at.
         """
         reader = JournalReader(self._folder, follow=True)
         reader.seek_seq(seq)

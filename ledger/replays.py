@@ -24,7 +24,7 @@ from ledger.projections.quarantine import Quarantine, Quarantined, State
 
 Record = tuple[bytes | None, bytes | None]
 
-_NAMING = {EventType.reverse: "original", EventType.adjust: "disputed"}  # the fields that name another event
+_NAMING = {EventType.reverse, EventType.adjust}  # events that name another event
 
 
 def retry_serial(key: EventKey, form: SerialForm) -> str:
@@ -85,7 +85,7 @@ class Replays:
         if isinstance(said, Refusal):
             return key, value
         again = self._under_new_key(event, said, renamed)
-        field = _NAMING.get(EventType(event.event_type))
+        field = "original" if isinstance(again, Reverse) else "disputed" if isinstance(again, Adjust) else None
         name = getattr(again, field) if field else None
         if field and name and (renamed_to := renamed.get(self._key_of(name))):
             again = msgspec.structs.replace(again, **{field: self._name_of(renamed_to)})

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from ledger.errors import PeakledgerError
 from ledger.version import __version__
-from peakledger.exit_codes import exit_code_of
+from peakledger.exit_codes import ExitCode, exit_code_of
 from peakledger.lazy_commands import LazyCommands, load_command, load_group
 
 # Where each function is, and examples of the command.
@@ -163,9 +163,16 @@ def options(
 
 
 def main() -> None:
-    """Run a command; a PeakledgerError becomes one line on standard error and the exit status that documents it."""
+    """Run a command. A PeakledgerError, or a file that cannot be used, becomes one line on standard error and the exit status
+    that documents it.
+    """
     try:
         app(prog_name="peakledger")
     except PeakledgerError as error:
         print(f"peakledger: {error}", file=sys.stderr)
         sys.exit(exit_code_of(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"peakledger: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(ExitCode.usage)

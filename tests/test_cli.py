@@ -71,6 +71,13 @@ def test_a_name_that_is_no_account_is_an_error_of_usage(peakledger):
     assert "'12345' is not a household number" in ended.err
 
 
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(peakledger):
+    differences = Path("no such directory") / "differences.csv"
+    file = Path(__file__).parents[1] / "docs" / "example-channel-file.csv"
+    ended = peakledger("reconcile", "unionpay_pos", DAY, str(file), "--differences", str(differences))
+    assert (ended.status, ended.err) == (2, f"peakledger: {differences}: No such file or directory\n")
+
+
 def test_a_statement_runs_from_the_newest_line_and_from_the_oldest(peakledger):
     newest, oldest = peakledger("statement", HOUSEHOLD, "--json"), peakledger("statement", HOUSEHOLD, "--oldest-first", "--json")
     assert [(item["event"], item["balance_fen"]) for item in newest.items] == [("payment", 815), ("bill", 20815)]

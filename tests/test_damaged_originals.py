@@ -6,9 +6,9 @@ from ledger._core import build_batch
 from ledger.engine import Engine
 from ledger.errors import JournalDamaged
 from ledger.journal import RingShape
-from ledger.layouts import JOURNAL_ENTRY
+from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from ledger.model_events import LEG_PENDING
-from tests.ledger_events import NOON_MS, Named, clock, leg, open_account, post, transfer
+from tests.ledger_events import NOON_MS, Named, clock, freeze, leg, open_account, post, transfer
 
 RING = RingShape(frames=4)
 HELD, POSTED, MOVED = 3, 4, 5  # seqs
@@ -54,4 +54,17 @@ def test_a_hold_whose_entries_are_damaged_is_not_settled_again(tmp_path, seq, fi
     change(engine, seq, **fields)
     with pytest.raises(JournalDamaged, match="An entry is not what was written"):
         apply(engine, post("again", Named("hold")))
+    engine.abandon()
+
+
+@pytest.mark.parametrize("fields", [{"debit_slot": 2**32 - 1}, {"kind": EntryKind.note, "debit_slot": 2**32 - 1}])
+def test_a_damaged_entry_of_a_known_event_names_no_account(tmp_path, fields):
+    engine = Engine.open(tmp_path / "events-0", ring=RING, segment_bytes=4 << 20)
+    apply(engine, open_account("A", "A"), open_account("B", "B"), freeze("hold", "A"))
+    for number in range(RING.frames):
+        apply(engine, clock(f"clock {number}"))
+    engine.wait_durable()
+    change(engine, HELD, **fields)
+    with pytest.raises(JournalDamaged, match="An entry is not what was written"):
+        apply(engine, freeze("hold", "B"))
     engine.abandon()

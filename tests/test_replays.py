@@ -3,6 +3,7 @@
 import json
 from datetime import date
 
+import msgspec
 import pytest
 
 from ledger.account_ids import parse_account
@@ -19,6 +20,9 @@ from tests.ledger_events import NOON_MS, Named, leg
 from tests.random_ledger import PARAMETERS
 from tests.shadow import ShadowedEngine
 
+CLOSED = encode_msgpack(
+    Payment(channel="alipay", business_date=date(2020, 1, 1), serial="7", household="3301234567890", amount_fen=1)
+)
 OPENINGS = [make.open_account("open a", "A"), make.open_account("open b", "B")]
 
 
@@ -109,10 +113,16 @@ def test_a_reversal_finds_an_original_that_was_applied_only_in_a_second_retry(pa
 
 
 def test_a_refusal_that_left_its_key_free_is_replayed_as_it_came(pair):
-    late = Payment(channel="alipay", business_date="2020-01-01", serial="7", household="3301234567890", amount_fen=1)
-    apply(pair, encode_msgpack(late), b"{")
+    apply(pair, CLOSED, b"{")
     prepared, quarantine = replays(pair)
-    assert [value for _, value in prepared.records(quarantine.items())] == [encode_msgpack(late), b"{"]
+    assert [value for _, value in prepared.records(quarantine.items())] == [CLOSED, b"{"]
+
+
+def test_an_event_of_a_type_that_the_engine_did_not_know_yet_is_replayed(pair):
+    apply(pair, CLOSED)
+    prepared, quarantine = replays(pair)
+    (event,) = quarantine.items()
+    assert prepared.records([msgspec.structs.replace(event, event_type=0)]) == [(None, CLOSED)]
 
 
 @pytest.mark.parametrize("form", SerialForm)

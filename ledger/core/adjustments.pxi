@@ -93,7 +93,11 @@ cdef uint16_t adjustment_difference(
     Posting posting, const prepared_event *prepared, const journal_entry *first, uint64_t seq
 ) noexcept nogil:
     cdef const packed_leg *leg = &prepared.legs[0]
-    cdef uint16_t code = disputed_difference(posting, leg, first.reference_seq)
+    cdef uint16_t code
+    if first.kind != ENTRY_KIND_TRANSFER:
+        posting.stop_status = posting.stop_at_damaged_original(seq)
+        return STOPPED_INSIDE_EVENT
+    code = disputed_difference(posting, leg, first.reference_seq)
     if code != OUTCOME_EXISTS:
         return code
     if not is_id_of(leg.debit_account, &posting.accounts.records[first.debit_slot]):

@@ -57,7 +57,9 @@ cdef inline bint names_open_accounts(const journal_entry *entry, uint32_t accoun
     """Whether an entry read back names only accounts that are there, and both where it must."""
     if has_two_accounts(entry):
         return entry.debit_slot < account_count and entry.credit_slot < account_count
-    return (entry.debit_slot < account_count or entry.debit_slot == NO_SLOT) and entry.credit_slot == NO_SLOT
+    if has_no_account(entry):
+        return entry.debit_slot == NO_SLOT and entry.credit_slot == NO_SLOT
+    return entry.debit_slot < account_count and entry.credit_slot == NO_SLOT
 
 
 cdef uint16_t mark_event(Posting posting, const prepared_event *prepared, const packed_leg *leg) noexcept nogil:
@@ -281,6 +283,9 @@ cdef uint16_t transfer_difference(Posting posting, const prepared_event *prepare
         posting.fault_leg = at
         if not read_leg(posting, &seq, at, &entry):
             return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS
+        if not has_two_accounts(&entry):
+            posting.stop_status = posting.stop_at_damaged_original(seq)
+            return STOPPED_INSIDE_EVENT
         code = leg_difference(posting, &prepared.legs[at], &entry)
         if code != OUTCOME_EXISTS:
             return code
@@ -331,6 +336,9 @@ cdef uint16_t ledger_event_difference(
     elif event_type == EVENT_TYPE_TRANSFER or event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID:
         code = transfer_difference(posting, prepared, seq)
     elif event_type != EVENT_TYPE_CLOCK:
+        if not ENTRY_KIND_FREEZE <= first.kind <= ENTRY_KIND_CLOSE:
+            posting.stop_status = posting.stop_at_damaged_original(seq)
+            return STOPPED_INSIDE_EVENT
         if not is_id_of(prepared.legs[0].debit_account, &posting.accounts.records[first.debit_slot]):
             code = OUTCOME_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
     if code == OUTCOME_EXISTS and prepared.event.value_date != first.value_date:

@@ -451,7 +451,7 @@ cdef uint16_t reverse_event(Posting posting, const prepared_event *prepared, con
     cdef int leg_count, at
     if seq == 0 or not posting.read_entry(seq, &entry):
         return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_REVERSAL_NOT_FOUND
-    leg_count = entry.leg_count
+    leg_count = min(<int>entry.leg_count, <int>MAX_LEGS)  # it was read without a checksum, and there is room for no more
     for at in range(leg_count):
         if not read_leg(posting, &seq, at, &entry):
             return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_NOT_REVERSIBLE

@@ -26,6 +26,7 @@ from peakledger.exit_codes import ExitCode
 from peakledger.settling import SettlingDate, ShardOfDate
 
 _SHOWN_DAYS = 31
+_FIRST_DATE, _LAST_DATE = format_date(1), format_date(2**16 - 1)  # that a business date can be
 
 
 def settle(
@@ -164,6 +165,7 @@ def settlements(
     time_ms = max(reader.watermark.ledger_time_ms for reader in readers)
     today = format_date(read_parameters(directories[0]).parameters.ledger_date(time_ms))
     first, last = parse_range(dates, parse_day, (today - timedelta(_SHOWN_DAYS - 1), today))
+    first, last = max(first, _FIRST_DATE), min(last, _LAST_DATE)
     items = [item for each in wanted for item in _dates_of(each, first, last, readers)]
     show("settlements", items, as_json=as_json, empty="No channel has payments or settlements of these dates.")
 

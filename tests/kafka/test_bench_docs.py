@@ -17,7 +17,7 @@ LINES = re.findall(r"^peakledger bench ([^#\n]*)", PAGE, re.MULTILINE)
 # test_bench_figures runs figures; against builds another commit, which takes minutes.
 COMMANDS = [line.strip() for line in LINES if not line.startswith(("figures", "against"))]
 SMALL = {"seconds": 0.3, "repetitions": 1}
-FEW = 60_000  # more would be slow; of fewer, a client may read all at once, in no time
+FEW = 120_000  # more would be slow; of fewer, a client may read all at once, in no time
 
 
 def in_small(words: list[str], servers: str) -> list[str]:
