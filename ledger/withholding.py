@@ -6,7 +6,7 @@ became of a try is found from the journal alone. docs/withholding.md describes t
 """
 
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -185,8 +185,8 @@ class WithheldLines:
                 found[line] = found[line]._replace(paid_in_vain=True)
         return found
 
-    def refused_answers(self, of: Try, business_date: date) -> Collection[int]:
-        """Return the lines whose answers of a business date the ledger refused."""
+    def refused_answers(self, of: Try, business_date: date) -> Mapping[int, Standing]:
+        """Return the lines whose answers of a business date the ledger refused, and the ``code`` of each."""
         return self._refused(of.beginning("answer"), business_date)
 
     def _refused_posts(self, of: Try) -> set[int]:

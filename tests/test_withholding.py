@@ -29,10 +29,7 @@ def station(directory, monkeypatch, command):
     station = Station(directory, monkeypatch, command)
     if not (directory / "run.csv").exists():
         station.make_ledger()
-        head = '{"channel":"ledger","business_date":"2026-07-23","account":"household:' + FROZEN + '"'
-        events = [f'{head},"type":"open_account","serial":"O1"}}', f'{head},"type":"freeze","serial":"F1"}}']
-        (directory / "freeze.jsonl").write_text("\n".join(events))
-        assert command("publish", "freeze.jsonl").status == 0
+        tell(station, FROZEN, "open_account", "freeze")
         (item,) = station.withholding("run", write_run(directory / "run.csv", LINES), "--json").items
         assert (item["lines"], item["amount_fen"], item["published"], item["duplicate"]) == (5, 1500, 5, False)
         assert station.engine()["events_applied"] == 6
@@ -40,6 +37,14 @@ def station(directory, monkeypatch, command):
         counts = station.engine()
         assert (counts["events_applied"], counts["events_refused"]) == (9, 1)
     return station
+
+
+def tell(station, household, *types):
+    """Publish ledger events about a household's account."""
+    head = f'{{"channel":"ledger","business_date":"2026-07-23","account":"household:{household}"'
+    events = [f'{head},"type":"{type_}","serial":"{type_}{household[-3:]}"}}' for type_ in types]
+    (station.directory / "events.jsonl").write_text("\n".join(events))
+    assert station.command("publish", "events.jsonl").status == 0
 
 
 # --- The run ------------------------------------------------------------------------------------------------------------
@@ -236,6 +241,31 @@ def test_a_line_that_the_bank_has_paid_too_late_is_not_tried_again_until_a_perso
     assert station.command("quarantine", "drop", str(event["offset"]), "--reason", "the bank has it back").status == 0
     assert counts(station.withholding(*again), "fate") == {"tried_again": 2}
     assert station.withholding("run", both).status == 0
+
+
+def test_an_answer_that_the_ledger_refused_is_told_until_it_is_replayed(tmp_path, monkeypatch, command):
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    file = write_run(tmp_path / "run.csv", LINES[:2])
+    assert station.withholding("run", file).status == 0
+    station.engine()
+    for line in LINES[:2]:
+        tell(station, line.household, "freeze")
+    paid = [answer_line(1), answer_line(2, 200)]
+    assert answer(station, paid).status == 0
+    assert station.engine()["events_refused"] == 2
+    for line in LINES[:2]:
+        tell(station, line.household, "unfreeze")
+    station.engine()
+    ended = answer(station, paid)
+    assert (ended.status, counts(ended, "effect"), ended.document["published"]) == (10, {"refused": 2}, 0)
+    first, _ = station.command("quarantine", "list", "--json").items
+    assert station.command("quarantine", "replay", str(first["offset"]), "--reason", "it is unfrozen").status == 0
+    station.let_days_pass(6)
+    station.engine()
+    assert counts(answer(station, paid), "effect") == {"answered_before": 1, "not_held": 1}
+    ended = station.withholding("retries", file, "--on", "2026-07-26", "--out", "2.csv", "--json")
+    assert counts(ended, "fate") == {"done": 1, "paid_in_vain": 1}
 
 
 def test_lines_that_failed_are_tried_again_until_the_last_day(station):

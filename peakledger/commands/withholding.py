@@ -137,7 +137,7 @@ def results(
     """Take in what the bank answers: lines that are paid are posted, lines that are refused are given back.
 
     All of the file is checked before anything is published, as in run. Ends with status 10 where the bank has paid a line that is
-    not held any more: its event is refused, and waits in quarantine for a person.
+    not held any more, or that the ledger refused to post: its event waits in quarantine for a person.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)

@@ -21,6 +21,7 @@ class Effect(StrEnum):
     voided = "voided"
     answered_before = "answered_before"
     not_held = "not_held"
+    refused = "refused"
 
 
 class Answered(NamedTuple):
@@ -36,7 +37,7 @@ class CheckedAnswers:
     """The answers to a try, none of which speaks against the whole.
 
     ``totals`` counts and adds up the lines by what comes of them; ``new`` counts those that are to be published, and
-    ``paid_in_vain`` those that the bank paid and that are not held.
+    ``paid_in_vain`` those that the bank paid and that cannot be posted.
     """
 
     def __init__(self, answers: Answers, withholder: Withholder, withheld: WithheldLines) -> None:
@@ -55,13 +56,14 @@ class CheckedAnswers:
             answered = self._answered(line)
             self.totals[answered.effect].add(line.amount_fen)
             self.new += answered.is_new
-            self.paid_in_vain += answered.effect is Effect.not_held and line.is_paid
+            self.paid_in_vain += answered.effect in (Effect.not_held, Effect.refused) and line.is_paid
 
     def _answered(self, line: AnswerLine) -> Answered:
         standing = self._standings[line.number]
-        effect = effect_of(line, standing)
+        refused_before = self._refused_before.get(line.number)
+        effect = effect_of(line, standing, is_burnt=refused_before is not None and refused_before.code.is_transient)
         is_new = effect in (Effect.posted, Effect.voided)
-        is_new |= effect is Effect.not_held and line.is_paid and line.number not in self._refused_before
+        is_new |= effect is Effect.not_held and line.is_paid and refused_before is None
         return Answered(line, standing, effect, is_new)
 
     def events(self) -> Iterator[tuple[str, Event]]:
@@ -81,8 +83,10 @@ class CheckedAnswers:
         return Post(*named, pending=hold) if line.is_paid else Void(*named, pending=hold, user_data=line.reason)
 
 
-def effect_of(line: AnswerLine, standing: Standing) -> Effect:
-    """Return what comes of an answer to a line that stands so."""
+def effect_of(line: AnswerLine, standing: Standing, *, is_burnt: bool = False) -> Effect:
+    """Return what comes of an answer to a line that stands so; ``is_burnt``: its key failed before, and does so for ever."""
+    if standing.result is Result.pending and is_burnt:
+        return Effect.refused
     if standing.result is Result.pending:
         return Effect.posted if line.is_paid else Effect.voided
     if standing.result in _PAID or standing.result is Result.voided:

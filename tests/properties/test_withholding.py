@@ -198,10 +198,11 @@ def test_a_line_never_has_two_tries_open_and_is_paid_once_at_most(days):
         assert fate_of(tries, POST) is Fate.given_up and tries[1:] == [MISSING, MISSING]
 
 
-@given(ENDS, st.integers(0, 1))
-def test_an_answer_moves_only_what_is_open(standing, reason):
-    effect = effect_of(answer_line(1, reason=reason), standing)
-    assert (effect in (Effect.posted, Effect.voided)) == (standing.result is Result.pending)
+@given(ENDS, st.integers(0, 1), st.booleans())
+def test_an_answer_moves_only_what_is_open_and_has_its_key(standing, reason, is_burnt):
+    effect = effect_of(answer_line(1, reason=reason), standing, is_burnt=is_burnt)
+    assert (effect in (Effect.posted, Effect.voided)) == (standing.result is Result.pending and not is_burnt)
+    assert (effect is Effect.refused) == (standing.result is Result.pending and is_burnt)
     assert (effect is Effect.not_held) == (standing.result is Result.expired)
 
 
