@@ -302,6 +302,15 @@ def test_what_comes_behind_a_settlement_is_settled_too_and_other_movements_remai
     assert "What no settlement moves" in told.out and "household:3301234567920" in told.out
 
 
+def test_a_date_whose_file_tells_what_is_not_booked_at_all_is_listed_with_its_suspense(peakledger):
+    settling = ("settle", "alipay", FIRST_DAY, channel_file(f"7,{HOUSEHOLD},30,{FIRST_DAY}", "total,1,30,"))
+    assert peakledger(*settling).status == 12
+    assert peakledger("run", "--stop-at-end").status == 0
+    assert peakledger(*settling).status == 0
+    (listed,) = peakledger("settlements", "alipay", "--dates", FIRST_DAY, "--json").items
+    assert (listed["suspense_fen"], listed["debits_fen"], listed["state"]) == (-30, 0, "at_zero")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -60,7 +60,8 @@ def settle(
     """Settle a channel's business date: bring its clearing account to zero, differences to its suspense account.
 
     Reconciles the channel's file, books one transfer in each shard, and shows the clearing account then. May be run again: it
-    books what is still due, and nothing twice. Ends with status 12 where the date cannot be settled yet, or something remains.
+    books what is still due, and nothing twice. Ends with status 12 where the date cannot be settled yet, or the clearing account
+    is not at zero.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
@@ -171,15 +172,15 @@ def settlements(
 
 
 def _dates_of(channel: Channel, first: date, last: date, readers: list[BalanceReader]) -> Iterator[dict[str, Any]]:
-    """Yield the dates on which the channel has a clearing account in some shard."""
+    """Yield the dates on which the channel has a clearing or suspense account in some shard."""
     days = [first + timedelta(number) for number in range((last - first).days + 1)]
     clearing = [reader.get_many([clearing_account(channel.code, day) for day in days]) for reader in readers]
     suspense = [reader.get_many([suspense_account(channel.code, day) for day in days]) for reader in readers]
     for number, day in enumerate(days):
         accounts = [balances[number] for balances in clearing]
         present = [account for account in accounts if account]
-        if present:
-            waiting = [balance for balances in suspense if (balance := balances[number])]
+        waiting = [balance for balances in suspense if (balance := balances[number])]
+        if present or waiting:
             yield {
                 "channel": channel.name,
                 "business_date": day.isoformat(),
