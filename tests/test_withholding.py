@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_written_is_an_error_of_usage(station, out, told):
 def test_answers_that_came_before_are_a_duplicate_as_a_whole(station):
     before = station.published_bytes()
     ended = station.withholding("results", "answer.csv")
-    assert ended.status == 0 and "All of this was answered before" in ended.out
+    assert ended.status == 0 and "Nothing of this is new: nothing was published." in ended.out
     assert station.published_bytes() == before
 
 

@@ -87,6 +87,20 @@ def test_bytes_that_are_in_neither_encoding_are_told_with_their_line(tmp_path):
     assert raised.value.numbers["line"] == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "rows", "other"),
+    [
+        (RunFile, run_rows(LINES), run_rows(LINES, run=f"{RUN}7")),
+        (AnswerFile, answer_rows([answer_line(1)]), answer_rows([answer_line(1)], day="2026-07-25")),
+    ],
+)
+def test_a_file_that_another_takes_the_place_of_is_refused(tmp_path, kind, rows, other):
+    file = kind(write_rows(tmp_path / "file.csv", rows))
+    write_rows(tmp_path / "file.csv", other)
+    with pytest.raises(FileRefused, match="the file was changed while it was read"):
+        list(file.lines())
+
+
 # --- Answers ------------------------------------------------------------------------------------------------------------
 
 ANSWERS = [answer_line(1), answer_line(2, 250, reason=1), answer_line(5, 400)]

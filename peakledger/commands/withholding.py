@@ -153,7 +153,7 @@ def results(
     ]
     show("withholding_results", items, as_json=as_json, more={"published": answers.new})
     if answers.new == 0 and not as_json:
-        console.print("All of this was answered before: nothing was published.")
+        console.print("Nothing of this is new: nothing was published.")
     if answers.paid_in_vain:
         raise typer.Exit(ExitCode.differs)
 

@@ -178,6 +178,12 @@ class _TryFile:
     def _rows(self) -> _Rows:
         return _Rows(self.path, self.columns, self.encoding)
 
+    def _rows_behind_heading(self) -> _Rows:
+        rows = self._rows()
+        if rows.heading(self.word) != self.heading:
+            raise rows.fault("the file was changed while it was read", hint="Nothing of it was published; give the command again")
+        return rows
+
 
 class RunFile(_TryFile):
     """A file of instructions. What ``lines`` yields is checked line by line, the totals at the end."""
@@ -187,8 +193,7 @@ class RunFile(_TryFile):
 
     def lines(self) -> Iterator[RunLine]:
         """Yield the lines as they are read, each time from the beginning."""
-        rows, totals, households = self._rows(), Totals(), set[int]()
-        rows.heading(RUN)
+        rows, totals, households = self._rows_behind_heading(), Totals(), set[int]()
         for row in rows:
             if row[0] == TOTAL:
                 rows.check_trailer(row, totals)
@@ -281,8 +286,7 @@ class AnswerFile(_TryFile):
 
     def lines(self) -> Iterator[AnswerLine]:
         """Yield the lines as they are read, each time from the beginning."""
-        rows = self._rows()
-        rows.heading(ANSWER)
+        rows = self._rows_behind_heading()
         paid, refused = Totals(), Totals()
         for row in rows:
             if row[0] == PAID:
