@@ -317,6 +317,8 @@ def test_a_date_whose_file_tells_what_is_not_booked_at_all_is_listed_with_its_su
         (["citizen_card", SECOND_DAY], "settled by its file"),
         (["business_hall", SECOND_DAY, "channel.csv"], "no file to settle by"),
         (["billing", SECOND_DAY], "takes no payments"),
+        (["citizen_card", "0001-01-01", "channel.csv"], "is no date from 1970-01-02 to 2149-06-06"),
+        (["citizen_card", "2149-06-07", "channel.csv"], "is no date from 1970-01-02 to 2149-06-06"),
     ],
 )
 def test_what_a_channel_is_settled_by_is_asked_for(command, arguments, told):

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import typer
 
+from ledger.event_fields import NO_DATE, format_date, parse_date
+
 Value = TypeVar("Value", int, date)
 
 
@@ -23,11 +25,11 @@ def parse_range(text: str | None, parse: Callable[[str], Value], ends: tuple[Val
 
 
 def parse_day(text: str) -> date:
-    """Return the date of ``YYYY-MM-DD``."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no date; write it as 2026-07-23") from error
+    """Return the date of ``YYYY-MM-DD``, one of those that a ledger can have."""
+    days = parse_date(text)
+    if days == NO_DATE:
+        raise typer.BadParameter(f"{text!r} is no date from 1970-01-02 to 2149-06-06; write it as 2026-07-23")
+    return format_date(days)
 
 
 def parse_seq(text: str) -> int:
