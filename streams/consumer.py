@@ -148,7 +148,8 @@ class BlockFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     async def close(self) -> None:
         """End as aiokafka does, but also while a broker is gone: it lets the cancellation of a waiting request escape."""
         # Another set, not the same emptied: aiokafka may be in a loop over it, which awaits each.
-        pending, self._pending_tasks = self._pending_tasks, set()
+        pending = self._pending_tasks
+        self._pending_tasks: set[asyncio.Task[Any]] = set()
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
