@@ -139,6 +139,7 @@ def with_names(function: Any, **replacements: Any) -> Any:
 class BlockFetcher(Fetcher):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's fetcher over whole batches."""
 
+    _pending_tasks: set[asyncio.Task[bool]]
     _proc_fetch_request = with_names(Fetcher._proc_fetch_request, MemoryRecords=RecordSet, PartitionRecords=BlockRecords)
 
     def __init__(self, *args: Any, **settings: Any) -> None:
