@@ -91,7 +91,10 @@ class Release:
 
     async def wait(self) -> None:
         """Return when there may be something to move."""
-        await self._read(Inlet.interactive, _PAUSE_S)
+        if self._merge.interactive_waiting < self._rules.window:
+            await self._read(Inlet.interactive, _PAUSE_S)
+        else:
+            await asyncio.sleep(_PAUSE_S)
         if len(self._merge.batch) < self._rules.window:
             await self._read(Inlet.batch, 0)
 
@@ -173,6 +176,9 @@ class ReleasedSource(KafkaSource):
         if self._release:
             self._tell(self._release)
         await self._writer.close(_CLOSE_TIMEOUT_S)
+        if self._running:
+            # It may still wait for the end of a kafka_txn that nobody will tell it of any more.
+            self._running.cancel()
         await self._inlets.close(_CLOSE_TIMEOUT_S)
 
     async def _run(self, release: Release) -> None:
@@ -190,6 +196,8 @@ class ReleasedSource(KafkaSource):
         write_release_position(self._directory, position)
 
     def _lag(self, release: Release) -> int:
-        """Return how many records lie between the engine and the end of the events, as far as is known."""
-        highwater = self._consumer.highwater(TopicPartition(self.topic, self.partition)) or 0
+        """Return how many records lie between the engine and the end of the events; before that is known, too many for more."""
+        highwater: int | None = self._consumer.highwater(TopicPartition(self.topic, self.partition))
+        if highwater is None:
+            return self._rules.ahead
         return max(release.end_offset, highwater) - self._applied

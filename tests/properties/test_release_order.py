@@ -52,6 +52,8 @@ class Topics:
     async def read(self, inlet: Inlet, timeout_s: float) -> tuple[list[Record], int]:
         self.publish_some()
         start = self.positions[inlet]
+        released = self.released.interactive_next if inlet is Inlet.interactive else self.released.batch_next
+        assert start - released < RULES.window  # no more is read ahead, whatever waits
         self.positions[inlet] = end = min(len(self.inlets[inlet]), start + self.draw.draw(st.integers(1, 4)))
         return self.inlets[inlet][start:end], end
 
