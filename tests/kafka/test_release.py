@@ -146,6 +146,15 @@ def test_a_release_that_is_killed_again_and_again_releases_each_record_once(kafk
     check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS + 100 + len(kills) * PAYMENTS)
 
 
+def test_no_more_than_release_ahead_goes_before_the_end_of_the_events_is_known(kafka_broker, topic, tmp_path):
+    publish(kafka_broker, topic, Inlet.batch, bills(0, 300))
+    run_to_the_end(kafka_broker, topic, tmp_path, ReleaseRules(AHEAD))
+    publish(kafka_broker, topic, Inlet.batch, bills(300, 900))
+    run_to_the_end(kafka_broker, topic, tmp_path, ReleaseRules(AHEAD))
+    assert max(asyncio.run(read_batches(kafka_broker, topic))) <= AHEAD
+    check_each_once_and_in_order(tmp_path / f"{topic}-0", 900)
+
+
 def test_two_engines_hand_over_partitions_with_what_waits_in_their_inlets(kafka_broker, new_topic, tmp_path):
     topic = new_topic(partitions=2)
     for name in priority_topics(topic):
@@ -221,11 +230,11 @@ async def released(broker, topic: str) -> Released:
         await inlets.close(5)
 
 
-def run_to_the_end(broker, topic: str, data) -> None:
+def run_to_the_end(broker, topic: str, data, rules: ReleaseRules | None = None) -> None:
     async def run() -> None:
         settings = ShardSettings(data, stop_at_end=True, takeover_after_s=20, engine_options={"segment_bytes": 4 << 20})
         servers = broker.bootstrap_servers
-        await KafkaShards(topic, settings, group=topic, bootstrap_servers=servers, release=ReleaseRules()).run()
+        await KafkaShards(topic, settings, group=topic, bootstrap_servers=servers, release=rules or ReleaseRules()).run()
 
     asyncio.run(run())
 
