@@ -411,6 +411,7 @@ cdef class Posting:
     cdef int answer_failed_key(self, const prepared_event *prepared, const key_slot *slot) noexcept nogil
     cdef bint read_entry(self, uint64_t seq, journal_entry *entry) noexcept nogil
     cdef bint read_original(self, uint64_t seq, journal_entry *entry) noexcept
+    cdef uint16_t stop_inside_event(self, uint64_t seq) noexcept nogil
     cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil
     cdef journal_entry *next_entry(self, const prepared_event *prepared) noexcept nogil
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil

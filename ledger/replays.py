@@ -27,6 +27,13 @@ Record = tuple[bytes | None, bytes | None]
 _NAMING = {EventType.reverse, EventType.adjust}  # events that name another event
 
 
+def _naming(event: Event | Refusal) -> tuple[str, EventName | None]:
+    """Return the field by which an event names another one, and what stands there."""
+    if isinstance(event, Reverse):
+        return "original", event.original
+    return ("disputed", event.disputed) if isinstance(event, Adjust) else ("", None)
+
+
 def retry_serial(key: EventKey, form: SerialForm) -> str:
     """Return the serial under which an event is tried again whose own ``key`` is burnt: one that no channel draws by itself."""
     digest = hashlib.sha256(key.channel.to_bytes(2, "little") + key.business_date.to_bytes(2, "little") + key.serial).digest()
@@ -85,9 +92,8 @@ class Replays:
         if isinstance(said, Refusal):
             return key, value
         again = self._under_new_key(event, said, renamed)
-        field = "original" if isinstance(again, Reverse) else "disputed" if isinstance(again, Adjust) else None
-        name = getattr(again, field) if field else None
-        if field and name and (renamed_to := renamed.get(self._key_of(name))):
+        field, name = _naming(again)
+        if name and (renamed_to := renamed.get(self._key_of(name))):
             again = msgspec.structs.replace(again, **{field: self._name_of(renamed_to)})
         return (key, value) if again == said else (key, encode_json(again))
 
@@ -103,7 +109,7 @@ class Replays:
         if event.payload_kind is not PayloadKind.record or event.event_type not in _NAMING:
             return None
         said = decode_event(event.record()[1], self._channels)
-        name = said.original if isinstance(said, Reverse) else said.disputed if isinstance(said, Adjust) else None
+        _, name = _naming(said)
         return self._key_of(name) if name else None
 
     def _retry_key(self, key: EventKey) -> EventKey:

@@ -95,8 +95,7 @@ cdef uint16_t adjustment_difference(
     cdef const packed_leg *leg = &prepared.legs[0]
     cdef uint16_t code
     if first.kind != ENTRY_KIND_TRANSFER:
-        posting.stop_status = posting.stop_at_damaged_original(seq)
-        return STOPPED_INSIDE_EVENT
+        return posting.stop_inside_event(seq)
     code = disputed_difference(posting, leg, first.reference_seq)
     if code != OUTCOME_EXISTS:
         return code

@@ -284,8 +284,7 @@ cdef uint16_t transfer_difference(Posting posting, const prepared_event *prepare
         if not read_leg(posting, &seq, at, &entry):
             return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS
         if not has_two_accounts(&entry):
-            posting.stop_status = posting.stop_at_damaged_original(seq)
-            return STOPPED_INSIDE_EVENT
+            return posting.stop_inside_event(seq)
         code = leg_difference(posting, &prepared.legs[at], &entry)
         if code != OUTCOME_EXISTS:
             return code
@@ -337,8 +336,7 @@ cdef uint16_t ledger_event_difference(
         code = transfer_difference(posting, prepared, seq)
     elif event_type != EVENT_TYPE_CLOCK:
         if not ENTRY_KIND_FREEZE <= first.kind <= ENTRY_KIND_CLOSE:
-            posting.stop_status = posting.stop_at_damaged_original(seq)
-            return STOPPED_INSIDE_EVENT
+            return posting.stop_inside_event(seq)
         if not is_id_of(prepared.legs[0].debit_account, &posting.accounts.records[first.debit_slot]):
             code = OUTCOME_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID
     if code == OUTCOME_EXISTS and prepared.event.value_date != first.value_date:

@@ -172,6 +172,11 @@ cdef class Posting:
             self.failure = error
         return False
 
+    cdef uint16_t stop_inside_event(self, uint64_t seq) noexcept nogil:
+        """Stop at an entry read back that is not what was written, in the midst of judging an event."""
+        self.stop_status = self.stop_at_damaged_original(seq)
+        return STOPPED_INSIDE_EVENT
+
     cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil:
         """The reader of single entries leaves checksums out, so what it read is held against the key's content hash."""
         self.failure = JournalDamaged("An entry is not what was written", hint="Run peakledger verify", seq=seq)

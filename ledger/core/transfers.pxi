@@ -378,7 +378,7 @@ cdef uint16_t find_settled(Posting posting, const hold_key *key, hold *held) noe
     entry_to_hold(&entry, seq, held)
     held.state = settlement_of(posting, &entry, seq)
     if held.state == HOLD_OPEN and posting.stop_status == APPLY_DONE:
-        posting.stop_status = posting.stop_at_damaged_original(seq)
+        return posting.stop_inside_event(seq)
     return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_APPLIED
 
 
