@@ -4,8 +4,10 @@ The entries of an account are a linked list in the journal: only they are read, 
 """
 
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,11 +16,23 @@ from ledger.history import History
 from ledger.layouts import EntryCode, EntryKind
 from ledger.reconciliation import Booking
 
-SETTLEMENT_CODE = 100  # of the legs of settlements, and so of what reverses them
+# Of the legs of settlements, and so of what reverses them: those of the fee tell themselves from those of the bank, because the
+# accounts of both may change.
+SETTLEMENT_CODE, FEE_CODE = 100, 101
+_SETTLES = frozenset({SETTLEMENT_CODE, FEE_CODE})
 _CASH = frozenset({EntryCode.top_up, EntryCode.open_float, EntryCode.bank_float})
 _POSTED = frozenset({EntryKind.transfer, EntryKind.post, EntryKind.reverse})
 _ENDS_HOLD = frozenset({EntryKind.post, EntryKind.void, EntryKind.expire})
 _ENTRY = struct.Struct("<16sQ32xQ8xII6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, slots, code, kind
+
+
+class Side(StrEnum):
+    """What the accounts of a settlement are to it. Those of bank and fee are named by the profile as it is then."""
+
+    clearing = "clearing"
+    suspense = "suspense"
+    bank = "bank"
+    fee = "fee"
 
 
 class Movement(NamedTuple):
@@ -43,14 +57,14 @@ class Clearing:
     """What a shard has of a channel and business date.
 
     ``bookings`` are the payments that the clearing account paid, by serial. ``cash_fen`` is what top-ups and floats debited it,
-    less what they credited. ``settled`` is what settlements debited each account, negative where they credited it, and
+    less what they credited. ``settled`` is what settlements debited each side, negative where they credited it, and
     ``settlements`` the serials of their events. ``open_holds`` wait for an answer. ``others`` moved the account for
     no such reason.
     """
 
     bookings: dict[bytes, Booking] = field(default_factory=dict)
     cash_fen: int = 0
-    settled: dict[str, int] = field(default_factory=dict)
+    settled: dict[Side, int] = field(default_factory=dict)
     settlements: set[bytes] = field(default_factory=set)
     open_holds: list[Movement] = field(default_factory=list)
     others: list[tuple[Movement, int]] = field(default_factory=list)
@@ -87,17 +101,18 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
                 _add_movement(found, settled, Movement(*fields), slot)
             elif kind == EntryKind.pending and seq not in ended_holds:
                 found.open_holds.append(Movement(*fields))
-    for seq, entry in chain.from_iterable(history.entries(suspense_account(channel, business_date))):
+    suspense = suspense_account(channel, business_date)
+    for seq, entry in chain.from_iterable(history.entries(suspense)):
         movement = Movement(seq, *_ENTRY.unpack(entry))
-        if seq <= last_seq and movement.code == SETTLEMENT_CODE and movement.kind in _POSTED:
+        if seq <= last_seq and movement.code in _SETTLES and movement.kind in _POSTED:
             settled[seq] = movement
-    _add_settlements(found, history, settled)
+    _add_settlements(found, settled.values(), {slot: Side.clearing, history.balances.slot_of(suspense): Side.suspense})
     return found
 
 
 def _add_movement(found: Clearing, settled: dict[int, Movement], movement: Movement, slot: int | None) -> None:
     """Add a posted entry of the clearing account, in ``slot``, that is no payment."""
-    if movement.code == SETTLEMENT_CODE:
+    if movement.code in _SETTLES:
         settled[movement.seq] = movement
     elif movement.code in _CASH:
         found.cash_fen += movement.signed_fen(slot)
@@ -105,13 +120,15 @@ def _add_movement(found: Clearing, settled: dict[int, Movement], movement: Movem
         found.others.append((movement, movement.signed_fen(slot)))
 
 
-def _add_settlements(found: Clearing, history: History, settled: dict[int, Movement]) -> None:
-    """Add up what settlements moved: their legs are entries of the clearing account, of the suspense account, or of both."""
-    slots = [slot for movement in settled.values() for slot in (movement.debit_slot, movement.credit_slot)]
-    names = dict(zip(slots, history.balances.accounts_in(slots), strict=True))
-    for movement in settled.values():
+def _add_settlements(found: Clearing, settled: Iterable[Movement], sides: Mapping[int | None, Side]) -> None:
+    """Add up what settlements moved: their legs are entries of the clearing account, of the suspense account, or of both.
+
+    ``sides`` has the slots of these two; whose the other account of a leg was then, its code tells.
+    """
+    for movement in settled:
         if movement.kind == EntryKind.transfer:
             found.settlements.add(movement.serial)
+        other = Side.fee if movement.code == FEE_CODE else Side.bank
         for slot, amount_fen in ((movement.debit_slot, movement.amount_fen), (movement.credit_slot, -movement.amount_fen)):
-            name = names[slot] or ""
-            found.settled[name] = found.settled.get(name, 0) + amount_fen
+            side = sides.get(slot, other)
+            found.settled[side] = found.settled.get(side, 0) + amount_fen

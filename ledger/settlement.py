@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ledger.account_ids import clearing_account, format_account, suspense_account
 from ledger.channel_profile import Channel, Fee
-from ledger.clearing import SETTLEMENT_CODE, Clearing
+from ledger.clearing import FEE_CODE, SETTLEMENT_CODE, Clearing, Side
 from ledger.event_structs import Close, Leg, OpenAccount, Transfer
 from ledger.parameters import LedgerParameters
 from ledger.reconciliation import Finding, Verdict
@@ -57,8 +57,9 @@ def share_out(
 
 
 class Due(NamedTuple):
-    """What an account is to be debited, or credited where it is negative."""
+    """What the account of a side is to be debited, or credited where it is negative."""
 
+    side: Side
     account: str
     amount_fen: int
 
@@ -69,24 +70,26 @@ class LegDue(NamedTuple):
     debit: str
     credit: str
     amount_fen: int
+    code: int = SETTLEMENT_CODE
 
 
 def amounts_due(channel: Channel, business_date: date, clearing: Clearing, share: Share) -> list[Due]:
     """Return what is still to be moved in one shard, those to be debited by the clearing account first; it sums up to zero.
 
-    What earlier settlements of the date moved is taken off, so that events which came behind them are settled alone.
+    What earlier settlements of the date moved is taken off, so that events which came behind them are settled alone. It counts
+    for its side, whatever account the profile named then.
     """
-    suspense = format_account(suspense_account(channel.code, business_date))
     booked_fen = sum(booking.amount_fen for booking in clearing.bookings.values())
-    due = {
-        suspense: share.short_fen - share.long_fen,
-        channel.fee_account: share.fee_fen,
-        channel.settlement_account: share.told_fen + clearing.cash_fen - share.fee_fen,
-        format_account(clearing_account(channel.code, business_date)): -booked_fen - clearing.cash_fen,
-    }
-    left = [Due(account, amount_fen - clearing.settled.get(account, 0)) for account, amount_fen in due.items()]
+    suspense = format_account(suspense_account(channel.code, business_date))
+    due = [
+        Due(Side.suspense, suspense, share.short_fen - share.long_fen),
+        Due(Side.fee, channel.fee_account, share.fee_fen),
+        Due(Side.bank, channel.settlement_account, share.told_fen + clearing.cash_fen - share.fee_fen),
+        Due(Side.clearing, format_account(clearing_account(channel.code, business_date)), -booked_fen - clearing.cash_fen),
+    ]
+    left = [one._replace(amount_fen=one.amount_fen - clearing.settled.get(one.side, 0)) for one in due]
     if not clearing.settlements and share.short_fen <= booked_fen + clearing.cash_fen:  # then long and short show both
-        left[:1] = [Due(suspense, share.short_fen), Due(suspense, -share.long_fen)]
+        left[:1] = [Due(Side.suspense, suspense, share.short_fen), Due(Side.suspense, suspense, -share.long_fen)]
     return [one for one in left if one.amount_fen]
 
 
@@ -94,26 +97,28 @@ def legs_due(due: Sequence[Due], clearing: str) -> list[LegDue]:
     """Pair what is to be debited with what is to be credited, each in its order.
 
     Every leg is an entry of the ``clearing`` account or of suspense, where later settlements look for what this one moved: what
-    is due between two others goes through the clearing account.
+    is due between bank and fee goes through the clearing account.
     """
     debits = [one for one in due if one.amount_fen > 0]
-    credits = [Due(one.account, -one.amount_fen) for one in due if one.amount_fen < 0]
-    credits.sort(key=lambda one: _is_suspense(one.account))
+    credits = [one._replace(amount_fen=-one.amount_fen) for one in due if one.amount_fen < 0]
+    credits.sort(key=lambda one: one.side is Side.suspense)
     legs: list[LegDue] = []
     while debits:
-        (debit, debit_fen), (credit, credit_fen) = debits[0], credits[0]
-        amount_fen = min(debit_fen, credit_fen)
-        if clearing in (debit, credit) or _is_suspense(debit) or _is_suspense(credit):
-            legs.append(LegDue(debit, credit, amount_fen))
-        else:
-            legs += [LegDue(debit, clearing, amount_fen), LegDue(clearing, credit, amount_fen)]
-        debits[:1] = [Due(debit, debit_fen - amount_fen)] if debit_fen > amount_fen else []
-        credits[:1] = [Due(credit, credit_fen - amount_fen)] if credit_fen > amount_fen else []
+        debit, credit = debits[0], credits[0]
+        amount_fen = min(debit.amount_fen, credit.amount_fen)
+        through = Due(Side.clearing, clearing, amount_fen)
+        pairs = [(debit, credit)] if not {debit.side, credit.side} <= _OUTSIDE else [(debit, through), (through, credit)]
+        legs += [LegDue(one.account, other.account, amount_fen, _code(one, other)) for one, other in pairs]
+        debits[:1] = [debit._replace(amount_fen=debit.amount_fen - amount_fen)] if debit.amount_fen > amount_fen else []
+        credits[:1] = [credit._replace(amount_fen=credit.amount_fen - amount_fen)] if credit.amount_fen > amount_fen else []
     return legs
 
 
-def _is_suspense(account: str) -> bool:
-    return account.startswith("suspense:")
+_OUTSIDE = {Side.bank, Side.fee}
+
+
+def _code(debit: Due, credit: Due) -> int:
+    return FEE_CODE if Side.fee in (debit.side, credit.side) else SETTLEMENT_CODE
 
 
 def settlement_event(channel: Channel, business_date: date, partition: int, number: int, legs: Iterable[LegDue]) -> Transfer:
@@ -122,7 +127,7 @@ def settlement_event(channel: Channel, business_date: date, partition: int, numb
         LEDGER_CHANNEL,
         business_date,
         f"S{channel.code:03d}-{partition:05d}-{number:03d}",
-        legs=tuple(Leg(debit=leg.debit, credit=leg.credit, amount_fen=leg.amount_fen, code=SETTLEMENT_CODE) for leg in legs),
+        legs=tuple(Leg(debit=leg.debit, credit=leg.credit, amount_fen=leg.amount_fen, code=leg.code) for leg in legs),
     )
 
 

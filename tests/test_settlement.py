@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from ledger._core import build_batch
 from ledger.account_ids import clearing_account, format_account, suspense_account
-from ledger.channels import BUILT_IN_CHANNELS, Fee
-from ledger.clearing import Clearing, read_clearing
+from ledger.channels import BUILT_IN_CHANNELS, Channel, Fee
+from ledger.clearing import FEE_CODE, Clearing, Side, read_clearing
 from ledger.engine import Engine
 from ledger.errors import NotSettled
 from ledger.event_structs import Event, EventName, Payment, Reverse
@@ -85,32 +85,41 @@ def shared(lines, bookings) -> Share:
     return shares["shard"]
 
 
-def settle(clearing: Clearing, share: Share) -> None:
-    """Book what is due, as the ledger would, and read it back as ``read_clearing`` does: from two accounts only."""
-    legs = legs_due(amounts_due(POS, DAY, clearing, share), CLEARING)
+def settle(channel: Channel, clearing: Clearing, share: Share) -> None:
+    """Book what is due, as the ledger would, and read it back as ``read_clearing`` does: from two accounts, by the code."""
+    legs = legs_due(amounts_due(channel, DAY, clearing, share), CLEARING)
     for leg in legs:
         assert leg.amount_fen > 0 and leg.debit != leg.credit
-        if not {leg.debit, leg.credit} & {CLEARING, SUSPENSE}:
-            continue
-        clearing.settled[leg.debit] = clearing.settled.get(leg.debit, 0) + leg.amount_fen
-        clearing.settled[leg.credit] = clearing.settled.get(leg.credit, 0) - leg.amount_fen
+        assert {leg.debit, leg.credit} & {CLEARING, SUSPENSE}
+        assert (leg.code == FEE_CODE) == (channel.fee_account in (leg.debit, leg.credit))
+        sides = {CLEARING: Side.clearing, SUSPENSE: Side.suspense}
+        other = Side.fee if leg.code == FEE_CODE else Side.bank
+        for account, amount_fen in ((leg.debit, leg.amount_fen), (leg.credit, -leg.amount_fen)):
+            side = sides.get(account, other)
+            clearing.settled[side] = clearing.settled.get(side, 0) + amount_fen
     clearing.settlements |= {b"%d" % len(clearing.settlements)} if legs else set()
 
 
-@given(lines=LINES, bookings=BOOKINGS, later=BOOKINGS, cash_fen=st.sampled_from([0, 0, 700, -700]))
-def test_the_clearing_account_comes_to_zero_however_often_and_whenever_a_date_is_settled(lines, bookings, later, cash_fen):
+ACCOUNTS = st.sampled_from([("ledger:1002", "ledger:6603"), ("ledger:1002", "ledger:1003"), ("ledger:6603", "ledger:1002")])
+
+
+@given(lines=LINES, bookings=BOOKINGS, later=BOOKINGS, cash_fen=st.sampled_from([0, 0, 700, -700]), accounts=ACCOUNTS)
+def test_the_clearing_account_comes_to_zero_however_often_and_whenever_a_date_is_settled(
+    lines, bookings, later, cash_fen, accounts
+):
     clearing = Clearing(bookings=dict(bookings), cash_fen=cash_fen)
-    for _ in range(2):
+    for bank, fee in (("ledger:1002", "ledger:6603"), accounts):
+        channel = replace(POS, settlement_account=bank, fee_account=fee)
         share = shared(lines, clearing.bookings)
-        settle(clearing, share)
+        settle(channel, clearing, share)
         booked_fen = sum(booking.amount_fen for booking in clearing.bookings.values())
         told_fen = sum(line.amount_fen for line in lines)
-        assert booked_fen + cash_fen + clearing.settled.get(CLEARING, 0) == 0
-        assert clearing.settled.get(SUSPENSE, 0) == booked_fen - told_fen
+        assert booked_fen + cash_fen + clearing.settled.get(Side.clearing, 0) == 0
+        assert clearing.settled.get(Side.suspense, 0) == booked_fen - told_fen
         fee_fen = sum(POS.fee.of(line.amount_fen) for line in lines)
-        assert clearing.settled.get(POS.fee_account, 0) == fee_fen
-        assert clearing.settled.get(POS.settlement_account, 0) == told_fen + cash_fen - fee_fen
-        assert not legs_due(amounts_due(POS, DAY, clearing, share), CLEARING)
+        assert clearing.settled.get(Side.fee, 0) == fee_fen
+        assert clearing.settled.get(Side.bank, 0) == told_fen + cash_fen - fee_fen
+        assert not amounts_due(channel, DAY, clearing, share)
         clearing.bookings |= later  # payments that came behind the settlement
 
 
@@ -119,10 +128,10 @@ def test_long_and_short_show_in_the_suspense_account_each_for_itself():
     lines = [ChannelLine(SERIALS[0], HOUSEHOLD, 400, DAY, 2), ChannelLine(SERIALS[2], HOUSEHOLD, 30, DAY, 3)]
     legs = legs_due(amounts_due(POS, DAY, Clearing(bookings=bookings), shared(lines, bookings)), CLEARING)
     assert [tuple(leg) for leg in legs] == [
-        (SUSPENSE, CLEARING, 170),
-        (POS.fee_account, CLEARING, 2),
-        (POS.settlement_account, CLEARING, 398),
-        (POS.settlement_account, SUSPENSE, 30),
+        (SUSPENSE, CLEARING, 170, 100),
+        (POS.fee_account, CLEARING, 2, 101),
+        (POS.settlement_account, CLEARING, 398, 100),
+        (POS.settlement_account, SUSPENSE, 30, 100),
     ]
 
 
@@ -130,9 +139,9 @@ def test_a_fee_greater_than_what_is_booked_goes_through_the_clearing_account():
     channel, clearing = replace(POS, fee=Fee(fixed_fen=50)), Clearing(bookings={SERIALS[0]: Booking(HOUSEHOLD, 1, 1)})
     legs = legs_due(amounts_due(channel, DAY, clearing, Share(told_fen=1, fee_fen=50)), CLEARING)
     assert [tuple(leg) for leg in legs] == [
-        (channel.fee_account, CLEARING, 49),
-        (CLEARING, channel.settlement_account, 49),
-        (channel.fee_account, CLEARING, 1),
+        (channel.fee_account, CLEARING, 49, 101),
+        (CLEARING, channel.settlement_account, 49, 100),
+        (channel.fee_account, CLEARING, 1, 101),
     ]
 
 
@@ -169,7 +178,7 @@ def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_
         apply(engine, encode_json(payment(100)))
         history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(engine, *settled))
         assert (read_clearing(history, POS.code, DAY).settled, history.balances.get(CLEARING).balance_fen) == ({}, 0)
-        assert read_clearing(History(tmp_path), POS.code, DAY).settled == {SUSPENSE: 25, CLEARING: -100, bank: 75}
+        assert read_clearing(History(tmp_path), POS.code, DAY).settled == {Side.suspense: 25, Side.clearing: -100, Side.bank: 75}
 
 
 def settling_of(data: Path, *shards: tuple[Event, ...]) -> SettlingDate:
@@ -300,6 +309,49 @@ def test_what_comes_behind_a_settlement_is_settled_too_and_other_movements_remai
     assert not ended.items[0]["closed"]
     told = peakledger(*settling)
     assert "What no settlement moves" in told.out and "household:3301234567920" in told.out
+
+
+PROFILE = """code = 15
+name = "village_tablet"
+chinese_name = "平板"
+serial_form = "digits"
+settlement_account = "ledger:{bank}"
+fee_account = "ledger:{fee}"
+[fee]
+basis_points = 100
+"""
+
+
+def test_what_was_booked_with_another_account_of_bank_or_fee_counts(peakledger):
+    """The second settlement, with both accounts changed and another payment, books what is still due to the new ones."""
+
+    def publish(serial: str, amount_fen: int) -> None:
+        payment = {"type": "payment", "channel": "village_tablet", "business_date": FIRST_DAY, "household": HOUSEHOLD}
+        Path("more.jsonl").write_text(json.dumps(payment | {"serial": serial, "amount_fen": amount_fen}) + "\n")
+        assert peakledger("publish", "more.jsonl", *profiles).status == 0
+        assert peakledger("run", "--stop-at-end", *profiles).status == 0
+
+    profiles, profile = ("--channel-profiles", "profiles"), Path("profiles/tablet.toml")
+    profile.parent.mkdir()
+    profile.write_text(PROFILE.format(bank=1002, fee=6603))
+    publish("1", 1000)
+    path = channel_file(f"1,{HOUSEHOLD},1000,{FIRST_DAY}", f"2,{HOUSEHOLD},500,{FIRST_DAY}", "total,2,1500,")
+    settling = ("settle", "village_tablet", FIRST_DAY, path, *profiles)
+    assert peakledger(*settling).status == 12
+    assert peakledger("run", "--stop-at-end", *profiles).status == 0
+    publish("2", 500)  # late: it was long in the first settlement
+    publish("3", 200)
+    rows = [f"{number},{HOUSEHOLD},{amount_fen},{FIRST_DAY}" for number, amount_fen in ((1, 1000), (2, 500), (3, 200))]
+    channel_file(*rows, "total,3,1700,")
+    profile.write_text(PROFILE.format(bank=1003, fee=1002))
+    assert peakledger(*settling).status == 12
+    assert peakledger("run", "--stop-at-end", *profiles).status == 0
+    ended = peakledger(*settling, "--json")
+    (shard,) = ended.items
+    assert ended.status == 0
+    assert (shard["balance_fen"], shard["bank_fen"], shard["fee_fen"], shard["suspense_fen"]) == (0, 1683, 17, 0)
+    balances = peakledger("balance", "ledger:1002", "ledger:1003", "ledger:6603", "--json").items
+    assert [one["balance_fen"] for one in balances] == [1485 + 2, 198, 15]
 
 
 def test_a_date_whose_file_tells_what_is_not_booked_at_all_is_listed_with_its_suspense(peakledger):

@@ -9,6 +9,7 @@ import typer
 
 from ledger.account_ids import clearing_account, suspense_account
 from ledger.channels import Channel, load_channels
+from ledger.clearing import Side
 from ledger.event_fields import format_date
 from ledger.journal import read_parameters
 from ledger.projections.balances import Balance, BalanceReader
@@ -138,8 +139,8 @@ def _proof(shard: ShardOfDate) -> dict[str, Any]:
         "credits_fen": balance.credits_posted if balance else 0,
         "balance_fen": balance.balance_fen if balance else 0,
         "pending_fen": balance.pending_fen if balance else 0,
-        "bank_fen": settled.get(shard.channel.settlement_account, 0),
-        "fee_fen": settled.get(shard.channel.fee_account, 0),
+        "bank_fen": settled.get(Side.bank, 0),
+        "fee_fen": settled.get(Side.fee, 0),
         "suspense_fen": suspense.balance_fen if suspense else 0,
         "seq": balance.last_seq if balance else 0,
         "closed": shard.is_closed,

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ledger.channels import BUILT_IN_CHANNELS, Channel
+from ledger.clearing import Side
 from ledger.errors import NotSettled
 from ledger.event_fields import parse_serial
 from ledger.reconciliation import ChannelLine
@@ -85,6 +86,6 @@ def test_a_channels_date_comes_to_zero_with_the_bank_and_is_closed(settled, chan
     fee_fen = sum(channel.fee.of(line.amount_fen) for line in told)
     (shard,) = SettlingDate(str(settled), channel, DAY).shards
     assert shard.is_at_zero and shard.is_closed and not list(shard.remains())
-    assert shard.clearing.settled.get(channel.settlement_account, 0) == 20_001 * len(told) + cash_fen - fee_fen
-    assert shard.clearing.settled.get(channel.fee_account, 0) == fee_fen
-    assert shard.clearing.settled.get(shard.suspense, 0) == -len(told)
+    assert shard.clearing.settled.get(Side.bank, 0) == 20_001 * len(told) + cash_fen - fee_fen
+    assert shard.clearing.settled.get(Side.fee, 0) == fee_fen
+    assert shard.clearing.settled.get(Side.suspense, 0) == -len(told)
