@@ -25,7 +25,7 @@ class FileInvalid(PeakledgerError):
 
 
 class FileRefused(FileInvalid):
-    """A file of instructions or answers that is refused as a whole: nothing was published. Numbers: ``line``, ``column``."""
+    """A file that is refused as a whole for what it says: nothing was published. Numbers: ``line``, ``column``."""
 
 
 class EventInvalid(PeakledgerError):

@@ -1,15 +1,16 @@
 """A channel's file of what it took on a business date: lines, and a trailer with totals. docs/reconciliation.md describes it."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from ledger.channels import SerialForm
+from ledger.channels import Channel, SerialForm
 from ledger.csv_files import read_rows
-from ledger.errors import FileInvalid
+from ledger.errors import FileInvalid, FileRefused
 from ledger.event_fields import NO_DATE, NO_HOUSEHOLD, NO_SERIAL, format_date, parse_date, parse_household, parse_serial
-from ledger.reconciliation import ChannelLine
+from ledger.reconciliation import ChannelLine, Finding, Verdict
 
 COLUMNS = ("serial", "household", "amount_fen", "business_date")
 TRAILER = "total"
@@ -59,3 +60,29 @@ def _check_totals(path: Path, line: int, row: list[str], count: int, sum_fen: in
         if text != str(found):
             total = "count of lines" if column == "household" else "sum"
             raise FileInvalid(f"{path}: the {total} is {found}, the trailer says {text!r}", line=line, column=column)
+
+
+def check_likeness(
+    path: Path, channel: Channel, day: date, sums: Mapping[Verdict, tuple[int, int, int]], differences: Sequence[Finding]
+) -> None:
+    """Raise FileRefused where a file does not look like that of a channel and business date, by what reconciling it found.
+
+    It does where at least half of its lines are payments of the date, with their households, and at least half of these are told.
+    Serials alone say little: with many channels they begin anew every day.
+    """
+    counts = Counter({verdict: count for verdict, (count, _, _) in sums.items()})
+    alike = counts[Verdict.matched] + counts[Verdict.amount_differs]
+    lines = alike + sum(found.there is not None for found in differences if found.verdict is not Verdict.amount_differs)
+    others = (Verdict.missing_there, Verdict.household_differs, Verdict.other_day)
+    payments = alike + sum(found.booked_date == day for found in differences if found.verdict in others)
+    if 2 * alike >= max(lines, payments):
+        return
+    told = [f"{alike} of its {lines} lines are payments of the date with the same household, of {payments} that are booked"]
+    carried = Counter(found.there.business_date for found in differences if found.there and found.there.business_date != day)
+    booked = Counter(found.booked_date for found in differences if found.booked_date not in (None, day))
+    told += [f"lines with the date {other}: {count}" for other, count in carried.most_common(1)]
+    told += [f"booked on {other}: {count}" for other, count in booked.most_common(1)]
+    raise FileRefused(
+        f"{path} does not look like the file of {channel.name} of {day}: {'; '.join(told)}. Nothing was booked",
+        hint="See what peakledger reconcile says of it, and whether the engine lags. --accept-file settles by it as it is",
+    )

@@ -42,7 +42,8 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",
     ExitCode.differs: "the journal differs: from the channel's file in reconcile, from what was told in season-report, "
     "from the bank's answers in withholding results",
-    ExitCode.refused_file: "a file of withholding is refused as a whole; nothing of it was published",
+    ExitCode.refused_file: "a file is refused as a whole, and nothing of it was published: one of withholding, "
+    "or one that settle takes for that of another date or channel",
     ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
     ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger",
 }

@@ -1,6 +1,7 @@
 """Settlement: what is due of a channel's business date, and the commands on a ledger of the documentation's example."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
@@ -356,11 +357,49 @@ def test_what_was_booked_with_another_account_of_bank_or_fee_counts(peakledger):
 
 def test_a_date_whose_file_tells_what_is_not_booked_at_all_is_listed_with_its_suspense(peakledger):
     settling = ("settle", "alipay", FIRST_DAY, channel_file(f"7,{HOUSEHOLD},30,{FIRST_DAY}", "total,1,30,"))
+    assert peakledger(*settling).status == 11
+    assert peakledger("run", "--stop-at-end", "--json").items[0]["records_consumed"] == 5  # nothing was published
+    settling = (*settling, "--accept-file")
     assert peakledger(*settling).status == 12
     assert peakledger("run", "--stop-at-end").status == 0
     assert peakledger(*settling).status == 0
     (listed,) = peakledger("settlements", "alipay", "--dates", FIRST_DAY, "--json").items
     assert (listed["suspense_fen"], listed["debits_fen"], listed["state"]) == (-30, 0, "at_zero")
+
+
+POS_LINES = [f"2026072300000{number},{HOUSEHOLD},{fen},{FIRST_DAY}" for number, fen in ((1, 20815), (7, 5), (8, 5), (9, 5))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (POS_LINES[1:], "0 of its 3 lines are payments of the date with the same household, of 2 that are booked. Nothing"),
+        (POS_LINES[:3], "1 of its 3 lines are .* of 2 that are booked. Nothing"),
+        (
+            [POS_LINES[0].replace(FIRST_DAY, SECOND_DAY)],
+            f"0 of its 1 lines are .*; lines with the date {SECOND_DAY}: 1. Nothing",
+        ),
+        ([POS_LINES[0].replace(HOUSEHOLD, "3301234567906")], "0 of its 1 lines are .* booked. Nothing"),
+        ([f"20260724000001,3301234567920,7755,{FIRST_DAY}"], "0 of its 1 lines are .* booked. Nothing"),
+        ([], "0 of its 0 lines are .* booked. Nothing"),
+    ],
+)
+def test_the_file_of_another_date_or_channel_is_refused_before_anything_is_booked(peakledger, rows, told):
+    sum_fen = sum(int(row.split(",")[2]) for row in rows)
+    settling = ("settle", "unionpay_pos", FIRST_DAY, channel_file(*rows, f"total,{len(rows)},{sum_fen},"))
+    for options in ((), ("--close",), ("--dry-run",), ("--differences", "differences.csv")):
+        ended = peakledger(*settling, *options)
+        assert ended.status == 11 and not ended.out
+        assert re.search(f"does not look like the file of unionpay_pos of {FIRST_DAY}: {told} was booked", ended.err)
+    assert Path("differences.csv").read_text().count("missing_there") >= 1
+    assert peakledger("run", "--stop-at-end", "--json").items[0]["records_consumed"] == 5
+    assert peakledger(*settling, "--accept-file", "--dry-run", "--json").items
+
+
+def test_a_refused_file_is_told_what_date_it_is_of(peakledger):
+    path = channel_file(f"20260724000001,3301234567920,7755,{SECOND_DAY}", "total,1,7755,")
+    ended = peakledger("settle", "citizen_card", FIRST_DAY, path)
+    assert ended.status == 11 and f"lines with the date {SECOND_DAY}: 1; booked on {SECOND_DAY}: 1. Nothing" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ledger.reconciliation import Finding, add_up
 from ledger.settlement import LEDGER_CHANNEL
 from peakledger import config
 from peakledger.booking import Booker
-from peakledger.channel_file import read_channel_file
+from peakledger.channel_file import check_likeness, read_channel_file
 from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Stream, find_channel
 from peakledger.commands.ranges import parse_day, parse_range
 from peakledger.commands.reconcile import difference, verdict_items, write_differences
@@ -44,6 +44,10 @@ def settle(
         bool,
         typer.Option("--move-clock", help="Bring the ledger's clock to the present where no event came since"),
     ] = False,
+    accept_file: Annotated[
+        bool,
+        typer.Option("--accept-file", help="Settle by the file even if it does not look like that of the channel and date"),
+    ] = False,
     differences: Annotated[
         Path | None, typer.Option("--differences", metavar="FILE", help="Write each difference to a CSV file")
     ] = None,
@@ -62,7 +66,7 @@ def settle(
 
     Reconciles the channel's file, books one transfer in each shard, and shows the clearing account then. May be run again: it
     books what is still due, and nothing twice. Ends with status 12 where the date cannot be settled yet, or the clearing account
-    is not at zero.
+    is not at zero; with status 11, before anything is booked, where the file does not look like that of the channel and date.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
@@ -79,6 +83,8 @@ def settle(
     sums, found = add_up(settling.reconcile(lines, days_around))
     if differences:
         write_differences(differences, source, found)
+    if file and not accept_file:
+        check_likeness(file, source, day, sums, found)
     settling.plan()
     if dry_run:
         _show_plan(settling, as_json=as_json)
