@@ -57,9 +57,12 @@ demo: develop ## Show a season with a killed engine, from nothing, in under two 
 
 # --- Checks -------------------------------------------------------------------------------------------------------------
 
+# Each worker brings a Kafka of its own. Most of the time a test waits, so two do not get into each other's way on two cores.
+WORKERS ?= 2
+
 .PHONY: test
-test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run all tests; brings its own Kafka
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run all tests, by two WORKERS; brings its own Kafka
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 .PHONY: crash
 crash: $(STAMPS)/extension $(STAMPS)/test ## Kill engines at random instants under load from a real broker, N=100 times

@@ -133,6 +133,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="MiB of memory for keys that each shard takes at its start and keeps ready; some 75 bytes a key",
         ),
     ] = 64
+    segment_mb: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=65536,
+            description="MiB of a new file of the journal; each shard has one that it writes and one that is ready, zero-filled",
+        ),
+    ] = 256
     status_interval_s: Annotated[float, Meta(gt=0, description="Seconds between two status lines of run")] = 1
 
 

@@ -161,7 +161,7 @@ class Demo:
 
     @contextmanager
     def _engine(self) -> Iterator["subprocess.Popen[bytes]"]:
-        command = _command("run", "--stream", str(self.stream), "--data", str(self.data), "--max-ahead-s", "0")
+        command = _command("run", "--stream", str(self.stream), "--data", str(self.data), "--max-ahead-s", "0", "--segment-mb", "32")
         with self.log.open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as engine:
             try:
                 yield engine

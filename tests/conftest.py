@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 # No test says anything about time: a busy machine is no failure.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+# Some hundred ledgers are made; zero-filling 256 MiB for each would be most of what the tests do to a disk.
+os.environ["PEAKLEDGER_SEGMENT_MB"] = "4"
 
 _numbers = itertools.count(1)
 

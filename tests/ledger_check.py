@@ -51,7 +51,7 @@ def check_recovery(directory: Path) -> tuple[int, int]:
         shutil.copytree(directory, copy)
         consumed, entries = check_journal(copy)
         topic, _, partition = directory.name.rpartition("-")
-        with Engine.open(copy, source=f"{topic}/{partition}") as engine:
+        with Engine.open(copy, source=f"{topic}/{partition}", segment_bytes=4 << 20) as engine:
             assert (engine.next_offset, engine.applied_seq) == (consumed, len(entries) // ENTRY.size)
         check_balances(copy, entries)
     return consumed, len(entries) // ENTRY.size

@@ -90,7 +90,7 @@ def test_nothing_is_told_beyond_what_the_balances_hold(told, tmp_path):
     apply(told, JUNE_BILL)
     told.engine.close()
     shutil.copytree(told.shard / "balances", tmp_path / "before")
-    told.engine = Engine.open(told.shard)
+    told.engine = Engine.open(told.shard, segment_bytes=4 << 20)
     apply(told, PAYMENT)
     durable_frame = told.engine.durable_frame
     told.engine.close()

@@ -201,7 +201,7 @@ def test_a_frame_says_by_which_rules_its_entries_were_made(tmp_path):
     written(tmp_path, PROFILE)
     shard = tmp_path / "events-0"
     for number, channels in enumerate((BUILT_IN_CHANNELS, load_channels(tmp_path), BUILT_IN_CHANNELS)):
-        with Engine.open(shard, channels=channels) as engine:
+        with Engine.open(shard, channels=channels, segment_bytes=4 << 20) as engine:
             engine.apply(_core.build_batch([(None, encode_json(PAYMENT), NOON_MS)], number), number + 1)
         last = FrameHeader.unpack(find_end(shard / "journal").last_frame)
         assert (last.next_offset, last.rules_digest) == (number + 1, rules_digest(channels))

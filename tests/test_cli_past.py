@@ -17,7 +17,7 @@ TRANSFERS = 12
 
 def feed(directory, shard: str, events: list[bytes], channels: tuple[Channel, ...] = BUILT_IN_CHANNELS) -> None:
     batch = build_batch([(None, value, NOON_MS + 1000 * at) for at, value in enumerate(events)], 0)
-    with Engine.open(directory / shard, source=shard.replace("-", "/"), channels=channels) as engine:
+    with Engine.open(directory / shard, source=shard.replace("-", "/", segment_bytes=4 << 20), channels=channels) as engine:
         engine.apply(bytes(batch), len(events))
         assert engine.wait_projected()
 

@@ -25,10 +25,10 @@ def test_an_event_that_there_is_no_memory_to_decode_stops_the_engine_and_is_appl
 
     with monkeypatch.context() as patched, pytest.raises(MemoryError, match="it goes on from the journal"):
         patched.setattr(_core, "decode_to_packed", no_memory)
-        with Engine.open(tmp_path) as engine:
+        with Engine.open(tmp_path, segment_bytes=4 << 20) as engine:
             engine.apply(build_batch([(None, values[0], NOON_MS)]), 1)
             engine.apply(build_batch([(None, value, NOON_MS) for value in values[1:]], 1), 3)
-    with Engine.open(tmp_path) as engine:
+    with Engine.open(tmp_path, segment_bytes=4 << 20) as engine:
         assert (engine.next_offset, engine.status().events_applied) == (1, 1)
         engine.apply(records, 3)
         status = engine.status()

@@ -40,7 +40,7 @@ def data(tmp_path_factory):
     """A data directory with one shard that had EVENTS."""
     directory = tmp_path_factory.mktemp("data")
     batch = build_batch([(None, value, NOON_MS + after_ms) for after_ms, value in EVENTS], 0)
-    with Engine.open(directory / SHARD, source="payments.events/0") as engine:
+    with Engine.open(directory / SHARD, source="payments.events/0", segment_bytes=4 << 20) as engine:
         engine.apply(bytes(batch), len(EVENTS))
         assert engine.wait_projected()
     return directory

@@ -52,7 +52,7 @@ def data(tmp_path_factory):
     directory = tmp_path_factory.mktemp("data")
     times_ms = [NOON_MS] * (len(EVENTS) - 2) + [NOON_MS + DAY_MS] * 2
     batch = build_batch([(None, encode_packed(event), at) for event, at in zip(EVENTS, times_ms, strict=True)], 0)
-    with Engine.open(directory / SHARD, source="payments.events/0") as engine:
+    with Engine.open(directory / SHARD, source="payments.events/0", segment_bytes=4 << 20) as engine:
         engine.apply(bytes(batch), len(EVENTS))
         assert engine.wait_projected()
         assert engine.status().events_applied == len(EVENTS)

@@ -130,7 +130,7 @@ def publish_and_apply(directory, encoding="packed"):
 
     tally = asyncio.run(publish())
     shard = directory / "data" / "events-0"
-    with EmbeddedStream(directory / "stream") as stream, Engine.open(shard, source="events/0") as engine:
+    with EmbeddedStream(directory / "stream") as stream, Engine.open(shard, source="events/0", segment_bytes=4 << 20) as engine:
         while block := stream.read("events", 0, engine.next_offset):
             engine.apply(block.data, block.next_offset)
     lines = msgspec.convert(tally.items(), tuple[ToldLine, ...])

@@ -25,7 +25,7 @@ def test_lag_is_the_age_of_the_first_record_that_is_not_durable(tmp_path):
     watch.published(BLOCKS[1].next_offset)  # at 1
     nothing = watch.look()  # at 2
     assert (nothing.published, nothing.durable, nothing.lag_s, nothing.staleness_s) == (BLOCKS[1].next_offset, 0, 2.0, 2.0)
-    with Engine.open(tmp_path / "events-0", source="events/0") as engine:
+    with Engine.open(tmp_path / "events-0", source="events/0", segment_bytes=4 << 20) as engine:
         engine.apply(BLOCKS[0].data, BLOCKS[0].next_offset)
         engine.wait_durable()
         engine.wait_projected()
@@ -51,7 +51,7 @@ def test_looking_ends_when_all_is_readable_or_nothing_moves(tmp_path, monkeypatc
         watch.published(BLOCKS[0].next_offset)
         published.set()
         if is_running:
-            with Engine.open(tmp_path / "events-0", source="events/0") as engine:
+            with Engine.open(tmp_path / "events-0", source="events/0", segment_bytes=4 << 20) as engine:
                 await asyncio.to_thread(engine.apply, BLOCKS[0].data, BLOCKS[0].next_offset)
                 await asyncio.wait_for(looking, 30)
         else:

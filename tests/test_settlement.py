@@ -175,7 +175,7 @@ def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_
     legs = [LegDue(SUSPENSE, CLEARING, 30), LegDue(bank, CLEARING, 70), LegDue(bank, SUSPENSE, 5)]
     openings = [opening_event(account, DAY) for account in (SUSPENSE, bank)]
     settled = [encode_json(event) for event in (*openings, settlement_event(POS, DAY, 0, 1, legs))]
-    with Engine.open(tmp_path) as engine:
+    with Engine.open(tmp_path, segment_bytes=4 << 20) as engine:
         apply(engine, encode_json(payment(100)))
         history = ReadMeanwhile(tmp_path, account_id(POS.code, DAY), lambda: apply(engine, *settled))
         assert (read_clearing(history, POS.code, DAY).settled, history.balances.get(CLEARING).balance_fen) == ({}, 0)
@@ -185,7 +185,7 @@ def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_
 def settling_of(data: Path, *shards: tuple[Event, ...]) -> SettlingDate:
     """Return the date on a ledger whose shards had these events."""
     for partition, events in enumerate(shards):
-        with Engine.open(data / f"payments.events-{partition}", source=f"payments.events/{partition}") as engine:
+        with Engine.open(data / f"payments.events-{partition}", source=f"payments.events/{partition}", segment_bytes=4 << 20) as engine:
             apply(engine, *map(encode_json, events))
     return SettlingDate(str(data), POS, DAY)
 

@@ -121,7 +121,7 @@ class Story:
 
 def apply(directory: Path, records: list[tuple[bytes, int]]) -> None:
     batch = build_batch([(None, value, at_ms) for value, at_ms in records], 0)
-    with Engine.open(directory / "payments.events-0", source="payments.events/0") as engine:
+    with Engine.open(directory / "payments.events-0", source="payments.events/0", segment_bytes=4 << 20) as engine:
         engine.apply(bytes(batch), len(records))
         assert engine.wait_projected()
 

@@ -56,6 +56,7 @@ AcceptLostRecords = Annotated[bool | None, _switch("accept_lost_records")]
 MaxAheadS = Annotated[float | None, _flag("max_ahead_s", metavar="SECONDS")]
 TakeoverAfterS = Annotated[float | None, _flag("takeover_after_s", metavar="SECONDS")]
 KeyMemoryMb = Annotated[int | None, _flag("key_memory_mb", metavar="MIB")]
+SegmentMb = Annotated[int | None, _flag("segment_mb", metavar="MIB")]
 StatusIntervalS = Annotated[float | None, _flag("status_interval_s", metavar="SECONDS")]
 
 

@@ -58,6 +58,7 @@ def run(
     max_ahead_s: options.MaxAheadS = None,
     takeover_after_s: options.TakeoverAfterS = None,
     key_memory_mb: options.KeyMemoryMb = None,
+    segment_mb: options.SegmentMb = None,
     status_interval_s: options.StatusIntervalS = None,
     config_file: options.Config = None,
     as_json: options.Json = False,
@@ -146,5 +147,5 @@ def _shard_settings(settings: config.Settings, stop_at_end: bool) -> ShardSettin
         accept_lost_records=settings.accept_lost_records,
         stop_at_end=stop_at_end,
         followers=_followers(settings, channels),
-        engine_options={"key_memory_bytes": settings.key_memory_mb << 20},
+        engine_options={"key_memory_bytes": settings.key_memory_mb << 20, "segment_bytes": settings.segment_mb << 20},
     )
