@@ -161,7 +161,8 @@ class Demo:
 
     @contextmanager
     def _engine(self) -> Iterator["subprocess.Popen[bytes]"]:
-        command = _command("run", "--stream", str(self.stream), "--data", str(self.data), "--max-ahead-s", "0", "--segment-mb", "32")
+        settings = ["--max-ahead-s", "0", "--segment-mb", "32"]
+        command = _command("run", "--stream", str(self.stream), "--data", str(self.data), *settings)
         with self.log.open("ab") as log, subprocess.Popen(command, stdout=log, stderr=log) as engine:
             try:
                 yield engine

@@ -185,7 +185,8 @@ def test_a_settlement_that_is_applied_while_a_date_is_read_is_seen_whole_or_not_
 def settling_of(data: Path, *shards: tuple[Event, ...]) -> SettlingDate:
     """Return the date on a ledger whose shards had these events."""
     for partition, events in enumerate(shards):
-        with Engine.open(data / f"payments.events-{partition}", source=f"payments.events/{partition}", segment_bytes=4 << 20) as engine:
+        shard, source = data / f"payments.events-{partition}", f"payments.events/{partition}"
+        with Engine.open(shard, source=source, segment_bytes=4 << 20) as engine:
             apply(engine, *map(encode_json, events))
     return SettlingDate(str(data), POS, DAY)
 
