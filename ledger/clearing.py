@@ -96,7 +96,7 @@ def read_clearing(history: History, channel: int, business_date: date) -> Cleari
                     reversed_fen[reference_seq] = reversed_fen.get(reference_seq, 0) + amount_fen
                 else:
                     number = (household or "").rpartition(":")[2]
-                    found.bookings[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq)
+                    found.bookings[serial] = Booking(number, amount_fen - reversed_fen.pop(seq, 0), seq, history.shard)
             elif kind in _POSTED:
                 _add_movement(found, settled, Movement(*fields), slot)
             elif kind == EntryKind.pending and seq not in ended_holds:

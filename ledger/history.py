@@ -50,6 +50,7 @@ class History:
 
     def __init__(self, shard_directory: Path | str) -> None:
         """Raises what ``BalanceReader`` raises, ``JournalDamaged``, ``FormatVersionMismatch``."""
+        self.shard = Path(shard_directory).name
         self.balances = BalanceReader(shard_directory)
         header = read_parameters(shard_directory)
         self.ledger_id, self._parameters = header.ledger_id, header.parameters

@@ -47,7 +47,7 @@ def scan_payments(history: History, channel: int, business_date: date) -> dict[b
                 booked[seq] = (serial, amount_fen, credit_slot)
     households = history.balances.accounts_in([slot for _, _, slot in booked.values()])
     return {
-        serial: Booking((household or "").rpartition(":")[2], amount_fen, seq)
+        serial: Booking((household or "").rpartition(":")[2], amount_fen, seq, history.shard)
         for (seq, (serial, amount_fen, _)), household in zip(booked.items(), households, strict=True)
     }
 

@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     told_twice = "told_twice"
     missing_here = "missing_here"
     missing_there = "missing_there"
+    booked_twice = "booked_twice"
 
 
 class ChannelLine(NamedTuple):
@@ -33,24 +34,38 @@ class ChannelLine(NamedTuple):
 
 
 class Booking(NamedTuple):
-    """A payment as the journal has it: ``amount_fen`` less what of it was reversed."""
+    """A payment as the journal of ``shard`` has it: ``amount_fen`` less what of it was reversed.
+
+    ``others`` have its serial too, in other shards, and were not reversed in full either.
+    """
 
     household: str
     amount_fen: int
     seq: int
+    shard: str = ""
+    others: "tuple[Booking, ...]" = ()
 
 
 Bookings = Mapping[bytes, Booking]
 
 
 def merge_shards(shards: Iterable[Bookings]) -> dict[bytes, Booking]:
-    """Return the payments of all shards, by serial. Of a serial that several have, one that was not reversed in full counts."""
+    """Return the payments of all shards, by serial. Of a serial that several have, one that was not reversed in full counts.
+
+    Where several were not, each shard knowing its own keys only, it is the first of them, and the others stand in it.
+    """
     merged: dict[bytes, Booking] = {}
     for bookings in shards:
-        kept = {serial: merged[serial] for serial in merged.keys() & bookings.keys() if not bookings[serial].amount_fen}
+        several = {serial: _of_two(merged[serial], bookings[serial]) for serial in merged.keys() & bookings.keys()}
         merged |= bookings
-        merged |= kept
+        merged |= several
     return merged
+
+
+def _of_two(first: Booking, second: Booking) -> Booking:
+    if first.amount_fen and second.amount_fen:
+        return first._replace(others=(*first.others, second))
+    return second if second.amount_fen else first
 
 
 class Finding(NamedTuple):
@@ -70,7 +85,8 @@ def reconcile(
 
     ``bookings_of`` gives the payments of a date by serial. Lines that are not booked on ``business_date`` are looked for up to
     ``days_around`` before and behind it, the nearest first, and then on their own date. A payment that was reversed in
-    full and that no line tells is right on both sides, and no finding.
+    full and that no line tells is right on both sides, and no finding. A payment whose serial other shards have too is found as
+    ``booked_twice``, told or not, and behind it each of the others.
     """
     booked, told = bookings_of(business_date), set[bytes]()
     elsewhere: list[ChannelLine] = []
@@ -85,10 +101,15 @@ def reconcile(
     yield from _look_elsewhere(elsewhere, business_date, bookings_of, days_around)
     for serial, here in booked.items():
         if serial not in told and here.amount_fen:
-            yield Finding(Verdict.missing_there, serial, None, here, business_date)
+            verdict = Verdict.booked_twice if here.others else Verdict.missing_there
+            yield Finding(verdict, serial, None, here, business_date)
+        for other in here.others:
+            yield Finding(Verdict.booked_twice, serial, None, other, business_date)
 
 
 def _compare(there: ChannelLine, here: Booking, booked_date: date) -> Verdict:
+    if here.others:
+        return Verdict.booked_twice
     if there.business_date != booked_date:
         return Verdict.other_day
     if there.household != here.household:

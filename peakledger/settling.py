@@ -110,7 +110,6 @@ class SettlingDate:
         self.channel, self.business_date = channel, business_date
         self.shards = [ShardOfDate(directory, channel, business_date) for directory in shard_directories(data)]
         self.topic = self.shards[0].topic
-        self._by_name = {shard.directory.name: shard for shard in self.shards}
         self._by_partition = {shard.partition: shard for shard in self.shards}
         if {shard.topic for shard in self.shards} != {self.topic} or set(self._by_partition) != set(range(len(self.shards))):
             raise ConfigurationError(
@@ -150,37 +149,33 @@ class SettlingDate:
 
         Raises NotSettled where a payment is booked in several shards.
         """
-        self._check_serials()
         known = {self.business_date: merge_shards(shard.clearing.bookings for shard in self.shards)}
+        self._check_serials(known[self.business_date])
 
         def bookings_of(day: date) -> Bookings:
             if day not in known:
                 known[day] = merge_shards(read_clearing(shard.history, self.channel.code, day).bookings for shard in self.shards)
             return known[day]
 
-        shares = {name: shard.share for name, shard in self._by_name.items()}
+        shares = {shard.directory.name: shard.share for shard in self.shards}
         findings = reconcile(lines, self.business_date, bookings_of, days_around=days_around)
         return share_out(findings, self.business_date, self.channel.fee, shares, self._shard_of)
 
-    def _check_serials(self) -> None:
+    def _check_serials(self, bookings: Bookings) -> None:
         """Raise NotSettled where two shards have a serial that is not reversed in full: each knows only its own keys."""
-        seen: dict[bytes, str] = {}
-        for name, shard in self._by_name.items():
-            live = {serial: name for serial, booking in shard.clearing.bookings.items() if booking.amount_fen}
-            if twice := seen.keys() & live.keys():
-                serial = min(twice)
-                told = format_serial(serial, self.channel.serial_form)
-                raise NotSettled(
-                    f"Payment {told} of {self.channel.name} and {self.business_date} is booked in {seen[serial]} and in {name}",
-                    hint="Events with its serial came to two partitions: reverse the wrong one in its own, and settle again",
-                )
-            seen |= live
+        serial = min((serial for serial, booking in bookings.items() if booking.others), default=None)
+        if serial is not None:
+            told, booking = format_serial(serial, self.channel.serial_form), bookings[serial]
+            raise NotSettled(
+                f"Payment {told} of {self.channel.name} and {self.business_date} is booked in {booking.shard} and in "
+                f"{booking.others[0].shard}",
+                hint="Events with its serial came to two partitions: reverse the wrong one in its own, and settle again",
+            )
 
     def _shard_of(self, finding: Finding) -> str:
         """Return the shard that has the payment, or would have it: that of its household."""
-        for name, shard in self._by_name.items():
-            if finding.here and shard.clearing.bookings.get(finding.serial) == finding.here:
-                return name
+        if finding.here and finding.booked_date == self.business_date:
+            return finding.here.shard
         household = finding.there.household if finding.there else ""
         return self._by_partition[partition_of(household.encode(), len(self.shards))].directory.name
 

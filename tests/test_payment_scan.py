@@ -52,6 +52,6 @@ def test_it_finds_what_an_agency_paid_less_what_was_taken_back(tmp_path):
         engine.apply(build_batch([(None, msgspec.json.encode(event), NOON_MS) for event in events], 0), len(events))
     found = read_bookings([History(tmp_path)], CHANNELS["agency_outlet"], DAY)
     assert [booking._replace(seq=0) for booking in found.values()] == [
-        Booking("3301234567890", 100, 0),
-        Booking("3301234567890", 0, 0),
+        Booking("3301234567890", 100, 0, tmp_path.name),
+        Booking("3301234567890", 0, 0, tmp_path.name),
     ]

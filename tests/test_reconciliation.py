@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.channels import SerialForm
 from ledger.errors import FileInvalid
-from ledger.reconciliation import Booking, ChannelLine, Verdict, add_up, reconcile
+from ledger.reconciliation import Booking, ChannelLine, Verdict, add_up, merge_shards, reconcile
 from peakledger.channel_file import read_channel_file
 from tests.commands import in_a_process
 
@@ -23,6 +23,7 @@ BOOKINGS = st.dictionaries(
     st.sampled_from(SERIALS),
     st.builds(Booking, st.sampled_from(HOUSEHOLDS), st.sampled_from([0, 100, 250]), st.integers(1, 99)),
 )
+SHARDS = st.fixed_dictionaries({DAY + timedelta(n): st.tuples(BOOKINGS, BOOKINGS, BOOKINGS) for n in range(-3, 4)})
 DAYS = st.integers(-3, 3).map(lambda days: DAY + timedelta(days))
 LINES = st.lists(
     st.builds(ChannelLine, st.sampled_from(SERIALS), st.sampled_from(HOUSEHOLDS), st.sampled_from([100, 250]), DAYS, st.just(2)),
@@ -33,14 +34,21 @@ LINES = st.lists(
 def plainly(lines, booked, days_around):
     """Say what each line, and then each payment of the day, comes to; one after the other, by looking through everything."""
     verdicts, told = [], []
+
+    def bookings(serial, day=DAY):
+        """Return those of all shards, what was reversed in full behind the others."""
+        return sorted((shard[serial] for shard in booked[day] if serial in shard), key=lambda one: not one.amount_fen)
+
     for line in lines:
-        here = booked[DAY].get(line.serial)
+        here = next(iter(bookings(line.serial)), None)
         others = [day for day in booked if abs(day - DAY).days <= days_around or day == line.business_date]
         if here is None:
-            verdicts.append("other_day" if any(line.serial in booked[day] for day in others) else "missing_here")
+            verdicts.append("other_day" if any(bookings(line.serial, day) for day in others) else "missing_here")
             continue
         if line.serial in told:
             verdicts.append("told_twice")
+        elif bookings(line.serial)[1:] and bookings(line.serial)[1].amount_fen:
+            verdicts.append("booked_twice")
         elif line.business_date != DAY:
             verdicts.append("other_day")
         elif line.household != here.household:
@@ -48,13 +56,17 @@ def plainly(lines, booked, days_around):
         else:
             verdicts.append("matched" if line.amount_fen == here.amount_fen else "amount_differs")
         told.append(line.serial)
-    missing = [serial for serial, here in booked[DAY].items() if serial not in told and here.amount_fen]
-    return sorted(verdicts + ["missing_there"] * len(missing))
+    for serial in SERIALS:
+        live = [here for here in bookings(serial) if here.amount_fen]
+        if live and serial not in told:
+            verdicts.append("booked_twice" if live[1:] else "missing_there")
+        verdicts += ["booked_twice"] * (len(live) - 1)
+    return sorted(verdicts)
 
 
-@given(LINES, st.fixed_dictionaries({DAY + timedelta(n): BOOKINGS for n in range(-3, 4)}), st.integers(0, 3))
+@given(LINES, SHARDS, st.integers(0, 3))
 def test_findings_are_those_of_looking_through_everything(lines, booked, days_around):
-    found = reconcile(lines, DAY, booked.__getitem__, days_around=days_around)
+    found = reconcile(lines, DAY, lambda day: merge_shards(booked[day]), days_around=days_around)
     assert sorted(finding.verdict for finding in found) == plainly(lines, booked, days_around)
 
 

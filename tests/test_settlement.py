@@ -213,6 +213,19 @@ def test_a_date_is_not_settled_while_two_shards_have_the_same_payment(tmp_path):
         settling.reconcile([], 0)
 
 
+def test_reconciling_shows_both_payments_of_a_serial_that_two_shards_have(tmp_path, command):
+    settling_of(tmp_path, (payment(100),), (payment(70),))
+    path = tmp_path / "channel.csv"
+    path.write_text(f"serial,household,amount_fen,business_date\n20260723000001,{HOUSEHOLD},100,{DAY}\ntotal,1,100,\n")
+    found = tmp_path / "differences.csv"
+    ended = command("reconcile", POS.name, f"{DAY}", str(path), "--data", str(tmp_path), "--differences", str(found), "--json")
+    assert (ended.status, [item["verdict"] for item in ended.items]) == (10, ["matched", "booked_twice"])
+    assert found.read_text().splitlines()[1:] == [
+        f"booked_twice,20260723000001,{HOUSEHOLD},{HOUSEHOLD},100,100,2,payments.events-0,3,{DAY}",
+        f"booked_twice,20260723000001,,{HOUSEHOLD},,70,,payments.events-1,3,{DAY}",
+    ]
+
+
 def test_the_events_of_a_settlement_have_serials_of_their_own_and_always_the_same():
     legs = legs_due(amounts_due(POS, DAY, Clearing(cash_fen=5), Share()), CLEARING)
     assert settlement_event(POS, DAY, 12, 3, legs) == settlement_event(POS, DAY, 12, 3, legs)

@@ -28,6 +28,7 @@ COLUMNS = (
     "amount_there_fen",
     "amount_here_fen",
     "line",
+    "shard",
     "seq",
     "booked_date",
 )
@@ -94,6 +95,7 @@ def difference(channel: Channel, found: Finding) -> dict[str, Any]:
         there.amount_fen if there else None,
         here.amount_fen if here else None,
         there.line if there else None,
+        here.shard if here else None,
         here.seq if here else None,
         found.booked_date.isoformat() if found.booked_date else None,
     )
