@@ -20,10 +20,10 @@ from ledger.events import encode_json
 from ledger.key_lookup import EventKey
 from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import BalanceReader
-from peakledger.commands.options import kafka_errors
-from peakledger.commands.publish import publisher_of
-from peakledger.commands.shards import is_running
 from peakledger.config import Settings
+from peakledger.kafka_errors import kafka_errors
+from peakledger.publishing import publisher_of
+from peakledger.shards import is_running
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 1.0
 

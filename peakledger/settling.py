@@ -32,7 +32,7 @@ from ledger.settlement import (
     share_out,
 )
 from peakledger.booking import Booker, Booking
-from peakledger.commands.shards import shard_directories
+from peakledger.shards import shard_directories
 
 
 class ShardOfDate:

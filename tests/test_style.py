@@ -92,6 +92,34 @@ def test_the_locks_hold_what_the_distribution_asks_for():
     assert set(project["build-system"]["requires"]) == {line for line in build if line and not line.startswith("#")}
 
 
+def imported(path: Path) -> set[str]:
+    """Return the modules that a module imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return named | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize(
+    ("package", "above"),
+    [
+        ("ledger", ("streams", "peakledger", "bench", "tests")),
+        ("streams", ("peakledger", "bench", "tests")),
+        ("peakledger", ("peakledger.commands", "tests")),
+    ],
+)
+def test_a_package_imports_nothing_above_it(package, above):
+    makes_commands = {"cli.py", "lazy_commands.py"} if package == "peakledger" else set()
+    paths = [path for path in sources(".py") if path.is_relative_to(ROOT / package) and path.name not in makes_commands]
+    below = [path for path in paths if not path.is_relative_to(ROOT / "peakledger" / "commands")]
+    found = {
+        str(path.relative_to(ROOT)): module
+        for path in below
+        for module in imported(path)
+        if (module + ".").startswith(tuple(f"{name}." for name in above))
+    }
+    assert below and not found
+
+
 STUB = ast.parse((ROOT / "ledger" / "_core.pyi").read_text())
 
 

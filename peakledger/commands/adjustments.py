@@ -33,12 +33,12 @@ from peakledger.commands.options import (
     Stream,
     check_account,
     find_channel,
-    kafka_errors,
 )
-from peakledger.commands.publish import publisher_of
 from peakledger.commands.ranges import parse_day
-from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import console, show, step_progress
+from peakledger.kafka_errors import kafka_errors
+from peakledger.publishing import publisher_of
+from peakledger.shards import is_running, shard_directories
 
 CHANNEL = "ledger"
 EVENT_FORM = "CHANNEL/DATE/SERIAL"

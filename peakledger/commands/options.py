@@ -1,9 +1,6 @@
 """Flags that several commands share, and the settings that they lead to."""
 
-import asyncio
-import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +8,7 @@ import typer
 
 from ledger.account_ids import parse_account
 from ledger.channels import Channel, load_channels
-from ledger.errors import ConfigurationError, PeakledgerError, SourceUnavailable
+from ledger.errors import PeakledgerError
 from peakledger import config
 
 
@@ -60,13 +57,6 @@ SegmentMb = Annotated[int | None, _flag("segment_mb", metavar="MIB")]
 StatusIntervalS = Annotated[float | None, _flag("status_interval_s", metavar="SECONDS")]
 
 
-def uses_inlets(settings: config.Settings) -> bool:
-    """Return whether events go through the inlets of the topic. Raises ConfigurationError where it has none."""
-    if settings.priority and settings.stream:
-        raise ConfigurationError("priority is set, but an embedded stream has no inlets", hint="Leave priority out, or use Kafka")
-    return settings.priority
-
-
 def check_account(account: str) -> str:
     """Return an account of the command line; a name that cannot be is an error of usage."""
     try:
@@ -92,25 +82,6 @@ def find_channel(text: str, channels: Iterable[Channel]) -> Channel:
         if text in {channel.name, str(channel.code)}:
             return channel
     raise typer.BadParameter(f"{text!r} is no channel; peakledger channels list shows them", param_hint="CHANNEL")
-
-
-@contextmanager
-def kafka_errors(settings: config.Settings) -> Iterator[None]:
-    """Turn what aiokafka raises into SourceUnavailable; what it logs on the way there is not shown. For use outside of a loop."""
-    from aiokafka.errors import KafkaError
-
-    from peakledger.kafka_security import security_of
-    from streams.connections import refusal
-
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    try:
-        yield
-    except KafkaError as error:
-        reason = asyncio.run(refusal(settings.bootstrap_servers, security_of(settings)))
-        raise SourceUnavailable(
-            f"Kafka at {reason or f'{settings.bootstrap_servers}: {error or type(error).__name__}'}",
-            hint="Check --bootstrap-servers, the settings of security, and that the broker runs",
-        ) from error
 
 
 def examples(*lines: str) -> str:

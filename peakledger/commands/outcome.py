@@ -15,8 +15,8 @@ from ledger.key_lookup import EventKey
 from ledger.outcomes import OutcomeCode
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, find_channel
-from peakledger.commands.shards import shard_directories
 from peakledger.display import error_console, show
+from peakledger.shards import shard_directories
 
 
 def outcome(

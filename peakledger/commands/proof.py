@@ -19,8 +19,8 @@ from ledger.proofs import check_proof
 from ledger.proving import digest_at, prove
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, channels_by_code, find_channel
-from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
+from peakledger.shards import shard_directories
 
 AtSeq = Annotated[int | None, typer.Option(min=1, help="The last entry that counts; the last durable one where not given")]
 OfShard = Annotated[str | None, typer.Option(metavar="SHARD", help="Directory of the shard, where there are several")]

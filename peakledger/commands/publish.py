@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import Progress, TaskID
 
 from ledger._core import EventDecoder
-from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
+from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, EventInvalid
 from ledger.events import PackedEvent, encode_msgpack, unpack_event
 from ledger.layouts import PACKED_EVENT, EventType
@@ -29,14 +29,13 @@ from peakledger.commands.options import (
     Priority,
     Stream,
     Topic,
-    kafka_errors,
-    uses_inlets,
 )
 from peakledger.display import byte_progress, error_console, show
-from peakledger.kafka_security import security_of
+from peakledger.kafka_errors import kafka_errors
+from peakledger.publishing import publisher_of, uses_inlets
 from streams.inlet_publisher import InletPublisher
 from streams.inlets import Inlet
-from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
+from streams.publisher import SinkPublisher
 
 _EVENTS_AT_ONCE = 20_000
 _ASK_PYTHON = 0xFFFF
@@ -148,21 +147,6 @@ def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: 
         event = PackedEvent(*(fields[name] for name in PackedEvent._fields))
         return encode_msgpack(unpack_event(event, channels, unpack_legs(packed[PACKED_EVENT.size :])))
     return packed if encoding == "packed" else line
-
-
-def publisher_of(
-    settings: config.Settings, channels: Iterable[Channel] = BUILT_IN_CHANNELS, inlet: Inlet | None = None
-) -> SinkPublisher:
-    """Return what publishes events of ``channels`` to the topic of the settings, embedded or in Kafka, in their encoding.
-
-    ``inlet`` is where to where the settings say that there are inlets; without it the topic itself.
-    """
-    common: dict[str, Any] = {"encoding": settings.encoding, "channels": channels}
-    topic = inlet.topic(settings.topic) if inlet and uses_inlets(settings) else settings.topic
-    if settings.stream:
-        return EmbeddedPublisher(topic, directory=settings.stream, **common)
-    security = security_of(settings)
-    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, **common)
 
 
 @contextmanager

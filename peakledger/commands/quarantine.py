@@ -26,11 +26,11 @@ from peakledger.commands.options import (
     Stream,
     channels_by_code,
     examples,
-    kafka_errors,
 )
-from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
+from peakledger.kafka_errors import kafka_errors
 from peakledger.kafka_security import security_of
+from peakledger.shards import shard_directories
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")

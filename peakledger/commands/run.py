@@ -15,10 +15,11 @@ from ledger.errors import PeakledgerError
 from ledger.parameters import LedgerParameters
 from peakledger import config
 from peakledger.commands import options
-from peakledger.commands.options import kafka_errors, uses_inlets
 from peakledger.display import show
 from peakledger.exit_codes import exit_code_of
+from peakledger.kafka_errors import kafka_errors
 from peakledger.kafka_security import security_of
+from peakledger.publishing import uses_inlets
 from peakledger.status_line import Tell, log_to_standard_error, shard_item, status_line
 from streams.changes import BalancePublisher, EntryPublisher
 from streams.feeding import FeedRules

@@ -17,9 +17,10 @@ from bench.season.tally import Tally
 from bench.workload import DAY_MS, LEDGER_ZONE
 from ledger.errors import ConfigurationError
 from peakledger import config
-from peakledger.commands.options import BootstrapServers, Config, Data, Encoding, Json, Stream, Topic, kafka_errors
-from peakledger.commands.publish import publisher_of
+from peakledger.commands.options import BootstrapServers, Config, Data, Encoding, Json, Stream, Topic
 from peakledger.display import error_console, show, step_progress
+from peakledger.kafka_errors import kafka_errors
+from peakledger.publishing import publisher_of
 from peakledger.season.publishing import Progress, publish_at_once, publish_season
 from peakledger.season.settlement import write_files
 from peakledger.season.watching import Watch, describe

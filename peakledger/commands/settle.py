@@ -21,10 +21,10 @@ from peakledger.channel_file import check_likeness, read_channel_file
 from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Stream, find_channel
 from peakledger.commands.ranges import parse_day, parse_range
 from peakledger.commands.reconcile import difference, verdict_items, write_differences
-from peakledger.commands.shards import shard_directories
 from peakledger.display import console, show
 from peakledger.exit_codes import ExitCode
 from peakledger.settling import SettlingDate, ShardOfDate
+from peakledger.shards import shard_directories
 
 _SHOWN_DAYS = 31
 _FIRST_DATE, _LAST_DATE = format_date(1), format_date(2**16 - 1)  # that a business date can be

@@ -9,8 +9,8 @@ from ledger.ownership import read_owner
 from ledger.projections.balances import BalanceReader, Watermark
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
-from peakledger.commands.shards import is_running, shard_directories
 from peakledger.display import show
+from peakledger.shards import is_running, shard_directories
 from streams.positions import BALANCES_FILE, ENTRIES_FILE, OUTCOMES_FILE, read_position
 from streams.release_position import read_release_position
 

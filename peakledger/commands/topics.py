@@ -18,11 +18,11 @@ from peakledger.commands.options import (
     Stream,
     Topic,
     examples,
-    kafka_errors,
-    uses_inlets,
 )
 from peakledger.display import show
+from peakledger.kafka_errors import kafka_errors
 from peakledger.kafka_security import security_of
+from peakledger.publishing import uses_inlets
 from streams.inlets import priority_topics, released_topic
 
 app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")

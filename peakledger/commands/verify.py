@@ -14,8 +14,8 @@ from ledger.projections.rebuild import rebuild_balances
 from ledger.verify import VerifyReport, verify_journal, verify_keys
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json
-from peakledger.commands.shards import shard_directories
 from peakledger.display import console, error_console, show, step_progress
+from peakledger.shards import shard_directories
 
 REBUILD_HINT = "Make them anew: peakledger rebuild"
 

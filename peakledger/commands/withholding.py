@@ -22,12 +22,12 @@ from peakledger.commands.options import (
     Stream,
     Topic,
     examples,
-    kafka_errors,
 )
-from peakledger.commands.publish import publisher_of
 from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show, step_progress
 from peakledger.exit_codes import ExitCode
+from peakledger.kafka_errors import kafka_errors
+from peakledger.publishing import publisher_of
 from peakledger.withholding.answers import CheckedAnswers
 from peakledger.withholding.files import AnswerFile, Answers, Instructions, RunFile
 from peakledger.withholding.retries import Fate, Retries
