@@ -36,7 +36,7 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.damage: "a journal, a key table or a projection is damaged, or was written by another format version",
     ExitCode.locked: "another process writes this ledger, or took it over",
     ExitCode.source: "the source lost the next records, has a corrupt batch or a date far ahead, or is another one",
-    ExitCode.not_found: "no such ledger, account, event or quarantined record",
+    ExitCode.not_found: "no such ledger, shard, account, event or quarantined record",
     ExitCode.refused_lines: "publish met lines that are no events; the others were published if --keep-going was given",
     ExitCode.unavailable: "Kafka cannot be reached, or refuses what was asked of it",
     ExitCode.proof_invalid: "a proof does not show what it says, or not with the digest given",

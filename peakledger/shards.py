@@ -1,5 +1,6 @@
 """The shard directories of a data directory, and whether engines run on them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ledger.errors import LedgerNotFound, NotFound
@@ -13,8 +14,13 @@ def shard_directories(data: str, shard: str | None = None) -> list[Path]:
         raise LedgerNotFound(f"{data} holds no ledger", hint="Run one first, or name its directory with --data")
     named = [path for path in found if shard in {None, path.name}]
     if not named:
-        raise NotFound(f"{data} has no shard {shard}", hint=f"It has {', '.join(path.name for path in found)}")
+        raise no_shard(str(shard), [path.name for path in found])
     return named
+
+
+def no_shard(shard: str, known: Iterable[str]) -> NotFound:
+    """Return the error of a shard that is none of those there are."""
+    return NotFound(f"There is no shard {shard}", hint=f"There are {', '.join(known)}")
 
 
 def is_running(directory: Path) -> bool:

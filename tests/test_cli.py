@@ -281,7 +281,7 @@ def test_a_proof_with_a_changed_byte_ends_with_status_9(peakledger, proof):
         (["prove", "atm", "2020-01-01", "7"], 6, "was refused"),
         (["prove", "--seq", "6"], 6, "no entry 6"),
         (["digest", "--at-seq", "6"], 6, "Its last one is 5"),
-        (["digest", "--shard", "other"], 6, "has no shard other"),
+        (["digest", "--shard", "other"], 6, "no shard other"),
         (["check-proof", "nothing.json", "--digest", "0" * 64], 2, "nothing.json"),
         (["check-proof", "events.jsonl", "--digest", "0" * 64], 9, "This is no proof"),
         (["check-proof", "events.jsonl", "--digest", "0" * 63 + "g"], 2, "is no digest"),

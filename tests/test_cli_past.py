@@ -1,11 +1,15 @@
 """The commands that ask about the past: statements in pages, balances and trial balances of a moment, and wrong questions."""
 
+from collections.abc import Iterator
+
 import pytest
+from typer.main import get_command
 
 from ledger._core import build_batch
 from ledger.channels import BUILT_IN_CHANNELS, Channel, load_channels
 from ledger.engine import Engine
 from ledger.events import Payment, encode_json
+from peakledger.cli import app
 from tests import ledger_events as make
 from tests.commands import Ended
 from tests.ledger_events import NOON_MS, TODAY, Named, leg
@@ -17,7 +21,7 @@ TRANSFERS = 12
 
 def feed(directory, shard: str, events: list[bytes], channels: tuple[Channel, ...] = BUILT_IN_CHANNELS) -> None:
     batch = build_batch([(None, value, NOON_MS + 1000 * at) for at, value in enumerate(events)], 0)
-    with Engine.open(directory / shard, source=shard.replace("-", "/", segment_bytes=4 << 20), channels=channels) as engine:
+    with Engine.open(directory / shard, source=shard.replace("-", "/"), channels=channels, segment_bytes=4 << 20) as engine:
         engine.apply(bytes(batch), len(events))
         assert engine.wait_projected()
 
@@ -163,7 +167,7 @@ def test_a_proven_event_of_a_channel_of_a_profile_is_told_with_its_names(tablet,
     "arguments, status, says",
     [
         (("balance", A, "--as-of-seq", "3"), 2, "A seq counts in one shard only"),
-        (("balance", A, "--as-of-seq", "3", "--shard", "x-0"), 2, "There is no shard x-0"),
+        (("balance", A, "--as-of-seq", "3", "--shard", "x-0"), 6, "There is no shard x-0"),
         (("balance", B, "--as-of-seq", "999"), 6, "The ledger has no entry 999"),
         (("balance", B, "--as-of-seq", "1"), 6, "No such account at that moment"),
         (("balance", B, "--as-of-seq", "1", "--as-of-time", "2026-07-23"), 2, "name the moment twice"),
@@ -183,3 +187,39 @@ def test_a_question_that_cannot_be_answered_says_why(peakledger, arguments, stat
     ended = peakledger(*arguments)
     assert ended.status == status
     assert says in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_a_balance_of_one_shard_is_that_of_no_other(peakledger):
+    found = [peakledger("balance", A, *named, "--json").items for named in ((), ("--shard", SHARDS[1]))]
+    assert [[item["shard"] for item in items] for items in found] == [list(SHARDS), [SHARDS[1]]]
+
+
+ADJUSTING = ("--debit", A, "--credit", B, "--amount-fen", "1", "--allowed-by", "Wang Min", "--reason", "Paid twice")
+OF_A_SHARD = {
+    "balance": (A,),
+    "trial-balance": (),
+    "household": ("3301234567890",),
+    "digest": (),
+    "prove": ("--seq", "1"),
+    "adjust": ADJUSTING,
+    "quarantine list": (),
+    "quarantine show": ("1",),
+    "quarantine replay": ("1", "--operator", "Li", "--reason", "a test"),
+    "quarantine drop": ("1", "--operator", "Li", "--reason", "a test"),
+}
+
+
+def commands_with(option: str, group=None, before: str = "") -> Iterator[str]:
+    """Yield the names of all commands that have an option."""
+    for name, found in (group or get_command(app)).commands.items():
+        if hasattr(found, "commands"):
+            yield from commands_with(option, found, f"{before}{name} ")
+        elif any(option in parameter.opts for parameter in found.params):
+            yield before + name
+
+
+def test_a_shard_that_is_not_there_is_told_alike_by_every_command_that_takes_one(peakledger):
+    assert set(commands_with("--shard")) == OF_A_SHARD.keys()
+    told = {name: peakledger(*name.split(), *arguments, "--shard", "x-0") for name, arguments in OF_A_SHARD.items()}
+    message = f"peakledger: There is no shard x-0. There are {', '.join(SHARDS)}\n"
+    assert {name: (ended.status, ended.err) for name, ended in told.items()} == dict.fromkeys(told, (6, message))

@@ -53,7 +53,7 @@ def test_the_document_has_bills_credits_and_sums(peakledger):
         ((HOUSEHOLD, "--as-of-seq", "99"), 6, "no entry 99"),
         ((HOUSEHOLD, "--as-of-seq", "0"), 6, f"No household {HOUSEHOLD} by then"),
         ((HOUSEHOLD, "--late-charge-permille", "1001"), 2, "late-charge-permille"),
-        ((HOUSEHOLD, "--shard", "payments.events-7"), 2, "no shard payments.events-7"),
+        ((HOUSEHOLD, "--shard", "payments.events-7"), 6, "no shard payments.events-7"),
     ],
 )
 def test_a_wrong_question_is_told_what_is_wrong_with_it(peakledger, arguments, status, words):

@@ -164,7 +164,7 @@ def _with_own_serial(event: Adjust) -> Adjust:
 
 
 def _find_shard(data: str, name: str | None, event: Adjust, channels: tuple[Channel, ...]) -> _Shard:
-    shards = [one for one in shard_directories(data) if name in {None, one.name}]
+    shards = shard_directories(data, name)
     for account in (event.debit, event.credit):
         shards = [one for one in shards if History(one).balances.get(account)]
         if not shards:

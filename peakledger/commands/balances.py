@@ -1,14 +1,13 @@
 """``peakledger balance`` and ``peakledger trial-balance``: what accounts hold, now from LMDB, or then from the journal."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ledger.errors import NotFound, ProjectionDamaged
 from ledger.history import History, Moment, shard_histories
-from ledger.projections.balances import ShardedBalances
+from ledger.projections.balances import BalanceReader, ShardedBalances
 from ledger.projections.trial_balance import Totals, TrialBalance, trial_balance
 from ledger.statements import Sums
 from peakledger import config
@@ -52,7 +51,8 @@ def balance(
     asked = AskedMoment.parse(as_of_seq, as_of_time, value_date)
     more: dict[str, int] = {}
     if asked.is_now:
-        found = {account: _balances_now(settings.data, account) for account in accounts}
+        readers = choose_shard(ShardedBalances(settings.data).shards, shard)
+        found = {account: _balances_now(readers, account) for account in accounts}
     else:
         histories = shard_histories(settings.data)
         found = {account: _balances_then(histories, account, asked, shard) for account in accounts}
@@ -67,12 +67,13 @@ def balance(
         console.print(cost_sentence(more))
 
 
-def _balances_now(data: str, account: str) -> list[Item]:
+def _balances_now(readers: Mapping[str, BalanceReader], account: str) -> list[Item]:
     return [
         _item(
             row.account, shard, Sums(row.debits_pending, row.debits_posted, row.credits_pending, row.credits_posted), row.last_seq
         )
-        for shard, row in ShardedBalances(Path(data)).get(account).items()
+        for shard, reader in readers.items()
+        if (row := reader.get(account))
     ]
 
 

@@ -73,7 +73,7 @@ def household(
 
 def _only_shard(histories: Mapping[str, History], number: str, shard: str | None) -> tuple[str, History]:
     """Return the shard that has the household. Raises ``NotFound``, and ``ConfigurationError`` where several have it."""
-    chosen = choose_shard(histories, shard, counts_seq=False)
+    chosen = choose_shard(histories, shard)
     having = {name: history for name, history in chosen.items() if history.balances.slot_of(f"household:{number}") is not None}
     if not having:
         raise NotFound(f"No such household: {number}", hint="An account opens with the first event that names it")

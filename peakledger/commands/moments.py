@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -10,6 +10,9 @@ from ledger.errors import ConfigurationError
 from ledger.history import History, Moment
 from peakledger.commands.ranges import parse_day, parse_time_ms
 from peakledger.display import format_bytes
+from peakledger.shards import no_shard
+
+OfShard = TypeVar("OfShard")
 
 AsOfSeq = Annotated[int | None, typer.Option(min=0, metavar="SEQ", help="As of this entry of the journal")]
 AsOfTime = Annotated[str | None, typer.Option(metavar="TIME", help="As of this ledger time, in UTC where it names no offset")]
@@ -45,15 +48,18 @@ class AskedMoment(NamedTuple):
         return history.moment(seq=self.seq, ledger_time_ms=self.ledger_time_ms, value_date=self.value_date)
 
 
-def choose_shard(histories: Mapping[str, History], shard: str | None, *, counts_seq: bool) -> Mapping[str, History]:
-    """Return the shard that was named, or all. A seq counts in one shard only, so with it there must be one."""
+def choose_shard(shards: Mapping[str, OfShard], shard: str | None, *, counts_seq: bool = False) -> Mapping[str, OfShard]:
+    """Return the shard that was named, or all. A seq counts in one shard only, so with it there must be one.
+
+    Raises ``NotFound`` where there is no such shard, ``ConfigurationError`` where one must be named.
+    """
     if shard is not None:
-        if shard not in histories:
-            raise ConfigurationError(f"There is no shard {shard} to ask", hint=f"There are {', '.join(histories)}")
-        return {shard: histories[shard]}
-    if counts_seq and len(histories) > 1:
-        raise ConfigurationError("A seq counts in one shard only", hint=f"Name one with --shard: {', '.join(histories)}")
-    return histories
+        if shard not in shards:
+            raise no_shard(shard, shards)
+        return {shard: shards[shard]}
+    if counts_seq and len(shards) > 1:
+        raise ConfigurationError("A seq counts in one shard only", hint=f"Name one with --shard: {', '.join(shards)}")
+    return shards
 
 
 def reading_cost(histories: Iterable[History]) -> dict[str, int]:
