@@ -1,8 +1,8 @@
 """What the oracle answers to an event whose key is known: ``exists``, or the first thing that differs.
 
 Each leg is compared with what its entry stored, field by field in the order of flags, hold, timeout, debit account, credit
-account, amount, user data, book, code; then the count of legs (as flags), the note, and the value date. Another event type is
-reported alone, because then the fields do not compare.
+account, amount, user data, book, code; then the note, and the value date. That a leg is the last, or not, counts as one of its
+flags: it is TigerBeetle's ``linked``. Another event type is reported alone, because then the fields do not compare.
 
 What was stored is not always what was asked. A balancing leg is the same when it now asks for at least what was moved. In a post
 or void, what is left out stands for the hold's own; the greatest amount in a post and zero in a void stand for the whole hold.
@@ -29,11 +29,11 @@ def answer_known_key(event: Event, owner: KeyOwner, state: LedgerState) -> tuple
     entries = [state.entry(seq) for seq in range(owner.first_seq, owner.last_seq + 1)]
     stored = [entry for entry in entries if entry["kind"] != EntryKind.release]
     for number, (leg, entry) in enumerate(zip(event.legs, stored, strict=False)):
+        if (number == len(event.legs) - 1) != (number == len(owner.event.legs) - 1):
+            return OutcomeCode.exists_with_different_flags, number
         code = first_difference(compare_leg(event.type, leg, entry, state))
         if code is not OutcomeCode.exists:
             return code, number
-    if len(event.legs) != len(owner.event.legs):
-        return OutcomeCode.exists_with_different_flags, min(len(event.legs), len(owner.event.legs))
     return first_difference(compare_whole(event, owner.event)), 0
 
 

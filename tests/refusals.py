@@ -290,26 +290,27 @@ def known_transfers() -> list[Row]:
     fault |= {"flags": LEG_PENDING, "pending": NOWHERE}
     rows = []
 
-    def row(found: OutcomeCode, /, *more: bytes, value_date: int = TODAY - 1, number: int = 0, **fields: object) -> None:
+    def row(found: OutcomeCode, /, *more: bytes, value_date: int = TODAY - 1, **fields: object) -> None:
         fault.update(fields)
-        rows.append(Row(found, make.transfer("plain", leg(**fault), *more, value_date=value_date), number))
+        rows.append(Row(found, make.transfer("plain", leg(**fault), *more, value_date=value_date)))
 
-    more = leg()
-    row(C.exists_with_different_flags, more)
-    row(C.exists_with_different_pending_id, more, flags=0)
-    row(C.exists_with_different_timeout, more, pending=None)
-    row(C.exists_with_different_debit_account_id, more, timeout_s=0)
-    row(C.exists_with_different_credit_account_id, more, debit="A")
-    row(C.exists_with_different_amount, more, credit="B")
-    row(C.exists_with_different_user_data_64, more, amount_fen=10)
-    row(C.exists_with_different_ledger, more, user_data=5)
-    row(C.exists_with_different_code, more, book=1)
-    row(C.exists_with_different_flags, more, code=7, number=1)
-    row(C.exists_with_different_value_date)
+    row(C.exists_with_different_flags, leg())
+    row(C.exists_with_different_flags, leg(), flags=0)
+    row(C.exists_with_different_pending_id)
+    row(C.exists_with_different_timeout, pending=None)
+    row(C.exists_with_different_debit_account_id, timeout_s=0)
+    row(C.exists_with_different_credit_account_id, debit="A")
+    row(C.exists_with_different_amount, credit="B")
+    row(C.exists_with_different_user_data_64, amount_fen=10)
+    row(C.exists_with_different_ledger, user_data=5)
+    row(C.exists_with_different_code, book=1)
+    row(C.exists_with_different_value_date, code=7)
     row(C.exists, value_date=TODAY)
-    second = leg("A", "B", 1), leg("B", "A", 2)
-    rows.append(Row(C.exists_with_different_amount, make.transfer("of two legs", *second), 1))
-    rows.append(Row(C.exists_with_different_flags, make.transfer("of two legs", leg("A", "B", 1)), 1))
+    first, second = leg("A", "B", 1), leg("B", "A", 2)
+    rows.append(Row(C.exists_with_different_amount, make.transfer("of two legs", leg("A", "B", 2), second, first)))
+    rows.append(Row(C.exists_with_different_flags, make.transfer("of two legs", first, second, first), 1))
+    rows.append(Row(C.exists_with_different_amount, make.transfer("of two legs", first, second), 1))
+    rows.append(Row(C.exists_with_different_flags, make.transfer("of two legs", second)))
     return rows
 
 

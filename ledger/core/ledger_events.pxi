@@ -276,7 +276,6 @@ cdef bint is_key_of(const packed_leg *leg, const journal_entry *entry) noexcept 
 
 cdef uint16_t transfer_difference(Posting posting, const prepared_event *prepared, uint64_t seq) noexcept nogil:
     cdef journal_entry entry
-    cdef uint8_t leg_count = 0
     cdef uint16_t code
     cdef int at
     for at in range(prepared.leg_count):
@@ -285,13 +284,11 @@ cdef uint16_t transfer_difference(Posting posting, const prepared_event *prepare
             return STOPPED_INSIDE_EVENT if posting.stop_status != APPLY_DONE else OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS
         if not has_two_accounts(&entry):
             return posting.stop_inside_event(seq)
+        if (at == prepared.leg_count - 1) != (at == entry.leg_count - 1):  # what TigerBeetle's flag linked says
+            return OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS
         code = leg_difference(posting, &prepared.legs[at], &entry)
         if code != OUTCOME_EXISTS:
             return code
-        leg_count = entry.leg_count
-    posting.fault_leg = prepared.leg_count
-    if leg_count != prepared.leg_count:
-        return OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS
     posting.fault_leg = 0
     return OUTCOME_EXISTS
 
