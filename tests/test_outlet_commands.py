@@ -1,12 +1,18 @@
 """``peakledger outlets``: what the commands answer with, and what they end with."""
 
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date
 from functools import partial
 from pathlib import Path
 
+import lmdb
 import pytest
 
-from tests.commands import in_a_process
+from ledger.layouts import OUTLET_TOTAL
+from tests.commands import Ended, in_a_process
 from tests.test_outlets import HEADER, ROW
 
 
@@ -97,6 +103,49 @@ def test_totals_of_days_without_payments_are_none(peakledger, paid):
     paid("packed")
     assert "Nothing was paid" in peakledger("totals", "--business-date", "..2026-07-22").out
     assert peakledger("totals", "--business-date", "2026-07-24..2026-07-23").status == 2
+
+
+def change_total(shard: Path, day: date, outlet: int, channel: int, change: Callable[[bytes], bytes | None]) -> None:
+    """Change what is stored of a total behind everybody's back, or take it away."""
+    key = (day - date(1970, 1, 1)).days.to_bytes(2, "big") + outlet.to_bytes(8, "big") + channel.to_bytes(2, "big")
+    with closing(lmdb.open(str(shard / "outlets"), max_dbs=3)) as env:
+        totals = env.open_db(b"totals", create=False)
+        with env.begin(write=True, db=totals) as txn:
+            changed = change(txn.get(key))
+            assert txn.delete(key) if changed is None else txn.put(key, changed)
+
+
+def test_verify_names_the_totals_that_are_not_those_of_the_journal(peakledger, paid, command, tmp_path):
+    def ended(directory: Path) -> Ended:
+        return command("verify", "--data", str(directory), "--json")
+
+    paid("json")
+    sound, copy = tmp_path / "peakledger-data", tmp_path / "copy"
+    peakledger("load", "outlets.csv")
+    assert (ended(sound).status, ended(sound).items[0]["outlets_seq"]) == (0, 11)
+    shutil.copytree(sound, copy)
+    shard = copy / "payments.events-0"
+
+    def a_fen_more(stored: bytes) -> bytes:
+        total = OUTLET_TOTAL.unpack(stored)
+        return OUTLET_TOTAL.pack(**total | {"payments_fen": total["payments_fen"] + 1})
+
+    change_total(shard, date(2026, 7, 24), 57600117, 6, a_fen_more)
+    found = ended(copy)
+    place = "outlet 57600117, county 331083, channel citizen_card, business_date 2026-07-24"
+    assert (found.status, found.items[0]["sound"]) == (3, False)
+    assert f"payments.events-0: {place}, field payments_fen, expected 7755, found 7756\n" in found.err
+    assert f"differ from the journal ({place}, field payments_fen, expected 7755, found 7756, totals_differing 1," in found.err
+
+    change_total(shard, date(2026, 7, 23), 57600118, 7, lambda stored: None)
+    found = ended(copy)
+    place = "outlet 57600118, county unknown, channel unionpay_pos, business_date 2026-07-23"
+    assert f"{place}, field payments, expected 1, found None\n" in found.err and "totals_differing 2" in found.err
+
+    change_total(shard, date(2026, 7, 23), 57600003, 7, lambda stored: stored[:-1])
+    assert ended(copy).status == 3 and "A total of an outlet has a wrong size" in ended(copy).err
+    assert command("rebuild", "--data", str(copy)).status == 0
+    assert ended(copy).status == ended(sound).status == 0
 
 
 def test_without_a_ledger_there_are_no_totals(peakledger):

@@ -14,7 +14,7 @@ from ledger.engine import Engine
 from ledger.errors import JournalDamaged, LedgerNotFound, ProjectionDamaged
 from ledger.event_fields import format_date
 from ledger.journal import RingShape, open_journal
-from ledger.layouts import JOURNAL_ENTRY, EntryCode, EntryKind
+from ledger.layouts import JOURNAL_ENTRY, OUTLET_TOTAL, EntryCode, EntryKind
 from ledger.outlets import Outlet, OutletKind, OutletRegistry
 from ledger.projections.lmdb_projection import rebuild_projection
 from ledger.projections.outlet_totals import GroupBy, OutletSum, OutletTotal, OutletTotals, add_up, outlet_sums
@@ -99,6 +99,8 @@ def test_totals_are_those_of_plain_python_however_often_they_were_brought_up_to_
             if number == looked_after:
                 caught_up(directory)
         assert found(caught_up(directory)) == totals_of(frames)
+        comparison = OutletTotals(directory).compare_with_journal()  # not of clearing accounts: here a slot opens twice
+        assert (comparison.totals_differing, comparison.seq) == (0, comparison.expected_seq)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 3), st.integers(0, 300)), max_size=4000))
@@ -195,6 +197,48 @@ def test_a_file_that_cannot_be_opened_is_made_anew(tmp_path, journal):
         OutletTotals(tmp_path)
     rebuild_projection(OutletTotals, tmp_path)
     assert found(OutletTotals(tmp_path)) == {(DAY, 1, 4): [1, 5, 0, 0]}
+
+
+def put(totals, table, *pairs):
+    with totals._env.begin(write=True) as txn:
+        for key, value in pairs:
+            txn.put(key, value, db=totals._tables[table])
+
+
+def key_of(day, outlet, channel):
+    return day.to_bytes(2, "big") + outlet.to_bytes(8, "big") + channel.to_bytes(2, "big")
+
+
+def test_a_comparison_finds_totals_that_are_missing_here_or_there_or_differ(tmp_path, journal):
+    append(journal, opening(1, clearing_account(14, date(2026, 7, 22))) + entry(detail=7, amount_fen=5) + entry(amount_fen=9))
+    totals = caught_up(tmp_path)
+    changed = OUTLET_TOTAL.pack(payments=1, payments_fen=6)
+    put(totals, "totals", (key_of(DAY, 7, 4), changed), (key_of(DAY - 1, 8, 4), changed))
+    comparison = totals.compare_with_journal()
+    assert not comparison.agrees and comparison.totals_differing == 2
+    assert [(one.outlet, one.field, one.expected, one.found) for one in comparison.differences] == [
+        (8, "payments", None, 1),
+        (8, "payments_fen", None, 6),
+        (8, "reversals", None, 0),
+        (8, "reversals_fen", None, 0),
+        (7, "payments_fen", 5, 6),
+    ]
+    assert len(totals.compare_with_journal(most_differences=2).differences) == 2
+    totals.rebuild()
+    assert totals.compare_with_journal().agrees
+    put(totals, "clearing", ((1).to_bytes(4, "big"), (13).to_bytes(2, "big")))
+    assert (totals.compare_with_journal().totals_differing, totals.compare_with_journal().agrees) == (0, False)
+
+
+def test_totals_that_are_behind_the_journal_are_compared_as_they_stand_and_those_ahead_are_damage(tmp_path, journal):
+    append(journal, entry(detail=1, amount_fen=5))
+    totals = caught_up(tmp_path)
+    append(journal, entry(detail=1, amount_fen=5))
+    assert totals.compare_with_journal().seq == 1 and totals.compare_with_journal().agrees
+    with totals._env.begin(write=True) as txn:
+        totals._put_watermark(txn, 3, 3)
+    with pytest.raises(ProjectionDamaged, match="more than the journal"):
+        totals.compare_with_journal()
 
 
 def test_a_directory_without_a_ledger_has_no_totals(tmp_path):

@@ -39,12 +39,18 @@ def last_frame(shard_directory: Path | str) -> FrameHeader | None:
 def catch_up(projection: Projection, shard_directory: Path | str, progress: Progress | None = None) -> None:
     """Apply what the journal holds behind the projection, up to its end as of now. Raises JournalDamaged, and what it raises."""
     last = last_frame(shard_directory)
-    if last is None or last.frame_number <= projection.applied_frame:
+    if last is not None:
+        replay_to(last.frame_number, projection, shard_directory, progress)
+
+
+def replay_to(frame: int, projection: Projection, shard_directory: Path | str, progress: Progress | None = None) -> None:
+    """Apply the frames behind the projection up to one that the journal has."""
+    if frame <= projection.applied_frame:
         return
-    reader = JournalReader(Path(shard_directory) / "journal", up_to_frame=last.frame_number)
+    reader = JournalReader(Path(shard_directory) / "journal", up_to_frame=frame)
     reader.seek_frame(projection.applied_frame + 1)
     while projection.replay(reader):
         if progress:
-            progress(projection.applied_frame, last.frame_number)
+            progress(projection.applied_frame, frame)
     if progress:
-        progress(projection.applied_frame, last.frame_number)
+        progress(projection.applied_frame, frame)

@@ -38,22 +38,32 @@ class LmdbProjection(ABC):
     directory_name: ClassVar[str]
     tables: ClassVar[Sequence[str]]  # LMDB databases, beside that of the watermark
 
-    def __init__(self, shard_directory: Path | str) -> None:
-        """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
+    def __init__(self, shard_directory: Path | str, directory: Path | None = None, *, readonly: bool = False) -> None:
+        """``directory`` is for one beside that of the shard, to compare the two; ``readonly`` to look at what is there as it is.
+
+        Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read.
+        """
         self._shard = Path(shard_directory)
         self._ledger_id = read_parameters(self._shard).ledger_id
-        self._directory = self._shard / self.directory_name
-        self._directory.mkdir(exist_ok=True)
+        self._directory = directory or self._shard / self.directory_name
+        if not readonly:
+            self._directory.mkdir(exist_ok=True)
         try:
-            self._env = _environment(self._directory, 1 + len(self.tables))
-            self._meta = self._env.open_db(b"meta")
-            self._tables = {name: self._env.open_db(name.encode()) for name in self.tables}
+            self._env = _environment(self._directory, 1 + len(self.tables), readonly=readonly)
+            self._is_own = readonly and self._env not in _environments.values()
+            self._meta = self._env.open_db(b"meta", create=not readonly)
+            self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in self.tables}
         except lmdb.Error as error:
             raise ProjectionDamaged(
                 f"The {self.directory_name} cannot be opened: {error}", hint="Rebuild it", path=self._directory
             ) from error
-        if self._watermark_now().ledger_id != self._ledger_id:
+        if not readonly and self._watermark_now().ledger_id != self._ledger_id:
             self._clear()
+
+    @classmethod
+    def is_kept(cls, shard_directory: Path | str) -> bool:
+        """Return whether the shard has the projection: nobody may have looked yet."""
+        return (Path(shard_directory) / cls.directory_name / "data.mdb").exists()
 
     @property
     def applied_frame(self) -> int:
@@ -64,6 +74,11 @@ class LmdbProjection(ABC):
     def applied_seq(self) -> int:
         """The last entry of that frame or of those before it."""
         return self._watermark_now().seq
+
+    def close(self) -> None:
+        """Close a file that was opened to be read only, so that another can open it. Others close with their last user."""
+        if self._is_own:
+            self._env.close()
 
     def catch_up(self, progress: Progress | None = None) -> None:
         """Take in what the journal holds by now. Raises JournalDamaged."""
@@ -115,10 +130,12 @@ def rebuild_projection(kind: type[LmdbProjection], shard_directory: Path | str, 
 _environments: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.WeakValueDictionary()
 
 
-def _environment(directory: Path, databases: int) -> lmdb.Environment:
-    """Return this process' environment in ``directory``: LMDB allows no second one."""
+def _environment(directory: Path, databases: int, *, readonly: bool) -> lmdb.Environment:
+    """Return this process' environment in ``directory``: LMDB allows no second one. One that only reads is its caller's own."""
     path = directory.resolve()
     environment = _environments.get(path)
     if environment is None:
-        environment = _environments[path] = lmdb.open(str(path), max_dbs=databases, map_size=_MAP_BYTES)
+        environment = lmdb.open(str(path), max_dbs=databases, map_size=_MAP_BYTES, readonly=readonly)
+        if not readonly:
+            _environments[path] = environment
     return environment

@@ -5,21 +5,26 @@ are added to what is stored. Nothing of the registry of outlets is in it: county
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
 
 import lmdb
 import msgspec
 
 from ledger._core import DurableFrames, JournalReader, OutletCells
-from ledger.errors import LedgerNotFound
+from ledger.errors import LedgerNotFound, ProjectionDamaged
 from ledger.event_fields import LATEST_DATE, format_date
 from ledger.layouts import OUTLET_TOTAL
 from ledger.outlets import OutletRegistry
-from ledger.projections.base import Progress
-from ledger.projections.lmdb_projection import LmdbProjection
+from ledger.projections.base import Progress, last_frame, replay_to
+from ledger.projections.lmdb_projection import FileWatermark, LmdbProjection
 
+_SUMS = ("payments", "payments_fen", "reversals", "reversals_fen")
+_KEY_BYTES = 12  # business date, outlet, channel
 _CHUNK_CELLS = 2048  # written at a time with the GIL held: some milliseconds
 _EPOCH = date(1970, 1, 1)
 
@@ -39,15 +44,46 @@ class OutletTotal(msgspec.Struct, frozen=True):
     reversals_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class OutletDifference:
+    """A field of a total that is not what the journal makes it; None where there is no such total."""
+
+    business_date: date
+    outlet: int
+    channel: int
+    field: str
+    expected: int | None
+    found: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutletComparison:
+    """Totals as of ``seq`` compared with those that the journal makes, by then at ``expected_seq``.
+
+    The first differences in order of date, outlet and channel, and in how many totals there are any; and whether the channels of
+    clearing accounts, by which reversals to come are counted, are the same.
+    """
+
+    seq: int
+    expected_seq: int
+    totals_differing: int
+    differences: tuple[OutletDifference, ...]
+    clearing_agrees: bool
+
+    @property
+    def agrees(self) -> bool:
+        return self.totals_differing == 0 and self.clearing_agrees and self.seq == self.expected_seq
+
+
 class OutletTotals(LmdbProjection):
     """The totals of one shard. Bring them up to date with ``catch_up``, or ``follow`` an engine. One thread at a time."""
 
     directory_name = "outlets"
     tables = ("totals", "clearing")  # of each outlet, channel and day; the channel of each clearing account, by slot
 
-    def __init__(self, shard_directory: Path | str) -> None:
-        """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
-        super().__init__(shard_directory)
+    def __init__(self, shard_directory: Path | str, directory: Path | None = None, *, readonly: bool = False) -> None:
+        """As of ``LmdbProjection``."""
+        super().__init__(shard_directory, directory, readonly=readonly)
         self._cells: OutletCells | None = None  # what was applied behind what is stored
         self._stored_frame = 0
         self._stored_clearing = 0
@@ -111,17 +147,74 @@ class OutletTotals(LmdbProjection):
     def totals(self, first: date | None = None, last: date | None = None) -> Iterator[OutletTotal]:
         """Yield the totals of the business dates from ``first`` to ``last``, in order of date, outlet and channel.
 
-        They are as of one and the same ``seq``.
+        They are as of one and the same ``seq``. Raises ProjectionDamaged.
         """
+        with self._env.begin() as txn:
+            yield from self._totals(txn, first, last)
+
+    def _totals(self, txn: lmdb.Transaction, first: date | None = None, last: date | None = None) -> Iterator[OutletTotal]:
         first_key, last_key = _date_key(first or date.min), _date_key(last or date.max)
-        with self._env.begin() as txn, txn.cursor(self._tables["totals"]) as cursor:
+        with txn.cursor(self._tables["totals"]) as cursor:
             if not cursor.set_range(first_key):
                 return
-            for key, value in cursor:
+            for key, value in cast(Iterable[tuple[bytes, bytes]], cursor):
                 if key[:2] > last_key:
                     return
+                if (len(key), len(value)) != (_KEY_BYTES, OUTLET_TOTAL.size):
+                    raise ProjectionDamaged(
+                        "A total of an outlet has a wrong size",
+                        hint="Rebuild it",
+                        path=self._directory,
+                        expected=OUTLET_TOTAL.size,
+                        found=len(value),
+                    )
                 total = OUTLET_TOTAL.unpack(value)
                 yield OutletTotal(format_date(_number(key[:2])), _number(key[2:10]), _number(key[10:]), **total)
+
+    # --- Comparing --------------------------------------------------------------------------------------------------------
+
+    def compare_with_journal(self, progress: Progress | None = None, most_differences: int = 20) -> OutletComparison:
+        """Compare all that is stored, as of one snapshot, with totals made anew from the journal up to there.
+
+        An engine may run meanwhile. The other totals take as much disk again, among temporary files. Raises JournalDamaged, and
+        ProjectionDamaged where the file is not even readable.
+        """
+        with TemporaryDirectory(prefix="outlets-") as folder:
+            anew = OutletTotals(self._shard, Path(folder))
+            try:
+                self._replay_beside(anew, self._watermark_now(), progress)
+                with self._env.begin() as txn:
+                    watermark = self._watermark(txn)
+                    if watermark.frame < anew.applied_frame:
+                        anew._clear()  # somebody has begun to rebuild what is stored
+                    self._replay_beside(anew, watermark, progress)
+                    return self._compare(txn, anew, most_differences)
+            except lmdb.Error as error:
+                raise ProjectionDamaged(
+                    f"The outlets cannot be read: {error}", hint="Rebuild it", path=self._directory
+                ) from error
+
+    def _replay_beside(self, anew: "OutletTotals", watermark: FileWatermark, progress: Progress | None) -> None:
+        if watermark.ledger_id != self._ledger_id:
+            raise ProjectionDamaged("The totals of outlets are those of another ledger", hint="Rebuild it", path=self._directory)
+        last = last_frame(self._shard)
+        frames = last.frame_number if last else 0
+        if watermark.frame > frames:
+            raise ProjectionDamaged(
+                "The totals of outlets hold more than the journal", path=self._directory, expected=frames, found=watermark.frame
+            )
+        replay_to(watermark.frame, anew, self._shard, progress)
+
+    def _compare(self, txn: lmdb.Transaction, anew: "OutletTotals", most_differences: int) -> OutletComparison:
+        differing, differences = 0, list[OutletDifference]()
+        for expected, found in _side_by_side(anew.totals(), self._totals(txn)):
+            if expected != found:
+                differing += 1
+                differences += _differences(expected, found)[: most_differences - len(differences)]
+        with anew._env.begin() as other:
+            clearing_agrees = list(other.cursor(anew._tables["clearing"])) == list(txn.cursor(self._tables["clearing"]))
+            watermark, expected_seq = self._watermark(txn), anew._watermark(other).seq
+        return OutletComparison(watermark.seq, expected_seq, differing, tuple(differences), clearing_agrees)
 
 
 class GroupBy(StrEnum):
@@ -190,6 +283,35 @@ def outlet_sums(
         shard.catch_up(progress)
     totals = (total for shard in shards for total in shard.totals(first, last))
     return add_up(totals, by, OutletRegistry.load(data_directory))
+
+
+def _side_by_side(
+    expected: Iterable[OutletTotal], found: Iterable[OutletTotal]
+) -> Iterator[tuple[OutletTotal | None, OutletTotal | None]]:
+    """Yield what two sides have of each date, outlet and channel, both being in this order."""
+    left, right = iter(expected), iter(found)
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        if other is None or (one is not None and _place(one) < _place(other)):
+            yield one, None
+            one = next(left, None)
+        elif one is None or _place(other) < _place(one):
+            yield None, other
+            other = next(right, None)
+        else:
+            yield one, other
+            one, other = next(left, None), next(right, None)
+
+
+def _place(total: OutletTotal) -> tuple[date, int, int]:
+    return total.business_date, total.outlet, total.channel
+
+
+def _differences(expected: OutletTotal | None, found: OutletTotal | None) -> list[OutletDifference]:
+    named = expected or found
+    assert named
+    values = [(field, getattr(expected, field, None), getattr(found, field, None)) for field in _SUMS]
+    return [OutletDifference(*_place(named), field, one, other) for field, one, other in values if one != other]
 
 
 def _number(data: bytes) -> int:

@@ -1,19 +1,20 @@
 """``peakledger verify`` and ``peakledger rebuild``: is everything as it was written, and make anew what is derived."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ledger.errors import PeakledgerError, ProjectionDamaged
+from ledger.outlets import OutletRegistry
 from ledger.projections.comparison import StoredState, compare_with_journal, stored_state
 from ledger.projections.lmdb_projection import rebuild_projection
-from ledger.projections.outlet_totals import OutletTotals
+from ledger.projections.outlet_totals import OutletDifference, OutletTotals
 from ledger.projections.quarantine import Quarantine
 from ledger.projections.rebuild import rebuild_balances
 from ledger.verify import VerifyReport, verify_journal, verify_keys
 from peakledger import config
-from peakledger.commands.options import Config, Data, Json
+from peakledger.commands.options import Config, Data, Json, channels_by_code
 from peakledger.display import console, error_console, show, step_progress
 from peakledger.shards import shard_directories
 
@@ -23,11 +24,12 @@ REBUILD_HINT = "Make them anew: peakledger rebuild"
 def verify(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
     """Read the whole journal of every shard, check all checksums and digests, and hold the balances against it by state digest.
 
-    The files of the key checkpoint are read too.
+    The files of the key checkpoint are read too, and the totals of outlets, where there are any, are compared with those of the
+    journal.
 
     An engine may run meanwhile. Damage is told with its segment, seq and byte offset, and ends with status 3; so do balances that
-    are not those of the journal, told by account and field. A torn tail, as a kill leaves it, is no damage: the next start cuts
-    it.
+    are not those of the journal, told by account and field, and totals, told by outlet, county, channel and business date. A torn
+    tail, as a kill leaves it, is no damage: the next start cuts it.
     """
     settings = config.load({"data": data}, config=config_file)
     items: list[dict[str, Any]] = []
@@ -36,17 +38,20 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
         item: dict[str, Any] = {"shard": path.name, "sound": True}
         try:
             _verify_shard(path, item)
+            if OutletTotals.is_kept(path):
+                _verify_outlets(path, item, settings)
         except PeakledgerError as error:
             item["sound"] = False
             errors.append(error)
         items.append(item)
-    show("verification", items, as_json=as_json, hide=["state_digest", "keys_in_files"])
+    show("verification", items, as_json=as_json, hide=["state_digest", "keys_in_files", "outlets_seq"])
     for other in errors[:-1]:
         error_console.print(f"peakledger: {other}", markup=False)
     if errors:
         raise errors[-1]
     if not as_json:
-        console.print("Every frame, digest and count is right, debits equal credits, and the balances are those of the journal.")
+        derived = "the balances and the totals of outlets" if any("outlets_seq" in item for item in items) else "the balances"
+        console.print(f"Every frame, digest and count is right, debits equal credits, and {derived} are those of the journal.")
 
 
 def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
@@ -108,6 +113,42 @@ def _name_differences(directory: Path) -> None:
         accounts_differing=comparison.accounts_differing,
         seq=comparison.seq,
     )
+
+
+def _verify_outlets(directory: Path, item: dict[str, Any], settings: config.Settings) -> None:
+    """Compare the totals of outlets with those of the journal; name what differs, and raise ProjectionDamaged with the first."""
+    with _told(f"outlets of {directory.name}") as progress, closing(OutletTotals(directory, readonly=True)) as totals:
+        comparison = totals.compare_with_journal(progress)
+    item["outlets_seq"] = comparison.seq
+    if comparison.agrees:
+        return
+    named = [_named(one, settings) for one in comparison.differences]
+    for difference in named:
+        told = ", ".join(f"{name} {value}" for name, value in difference.items())
+        error_console.print(f"peakledger: {directory.name}: {told}", markup=False)
+    first = named[0] if named else {"expected": comparison.expected_seq, "found": comparison.seq}
+    what = "totals of outlets" if named else "watermark, or the clearing accounts, of the totals of outlets"
+    raise ProjectionDamaged(
+        f"The {what} of {directory.name} differ from the journal",
+        hint=REBUILD_HINT,
+        **first,
+        totals_differing=comparison.totals_differing,
+        seq=comparison.seq,
+    )
+
+
+def _named(difference: OutletDifference, settings: config.Settings) -> dict[str, Any]:
+    """Return a difference with the names of its outlet's county and of its channel."""
+    channel = channels_by_code(settings).get(difference.channel)
+    return {
+        "outlet": difference.outlet,
+        "county": OutletRegistry.load(settings.data).county_of(difference.outlet) or "unknown",
+        "channel": channel.name if channel else difference.channel,
+        "business_date": difference.business_date,
+        "field": difference.field,
+        "expected": difference.expected,
+        "found": difference.found,
+    }
 
 
 def _journal_item(report: VerifyReport) -> dict[str, Any]:
