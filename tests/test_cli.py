@@ -231,6 +231,15 @@ def test_status_and_verification_tell_the_same_state_digest(peakledger):
     assert peakledger("verify", "--json").items[0]["state_digest"] == told
 
 
+def test_status_and_channels_tell_the_same_digest_of_the_rules_until_a_profile_is_added(peakledger, tmp_path):
+    told = peakledger("channels", "list", "--json").document["rules_digest"]
+    assert peakledger("status", "--json").items[0]["rules_digest"] == told and len(told) == 16
+    assert f"Rules digest: {told}" in peakledger("channels", "list").out
+    (tmp_path / "tablet.toml").write_text('code = 15\nname = "tablet"\nchinese_name = "平板"\nserial_form = "digits"\n')
+    added = peakledger("channels", "list", "--json", "--channel-profiles", str(tmp_path)).document["rules_digest"]
+    assert added != told
+
+
 def test_balances_are_made_anew_from_the_journal(copy):
     before = in_a_process("balance", HOUSEHOLD, "--json", cwd=copy).items
     for path in (copy / "ledger" / "payments.events-0" / "balances").rglob("*.mdb"):

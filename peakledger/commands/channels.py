@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ledger.channels import Channel, load_channels, read_profile
+from ledger.channels import Channel, load_channels, read_profile, rules_digest
 from ledger.errors import NotFound
 from peakledger.commands.options import ChannelProfiles, Config, Json, examples
 from peakledger.config import load
@@ -20,9 +20,17 @@ app = typer.Typer(no_args_is_help=True, help="Show the channels that may publish
 
 @app.command("list", epilog=examples("peakledger channels list", "peakledger channels list --json"))
 def list_channels(config: Config = None, channel_profiles: ChannelProfiles = None, as_json: Json = False) -> None:
-    """List the channels: code, names, form of their serials, whose money pays, when it settles, what they publish."""
-    items = [_summary(channel) for channel in _channels(config, channel_profiles)]
-    show("channels", items, as_json=as_json, hide=("priority",))
+    """List the channels: code, names, form of their serials, whose money pays, when it settles, what they publish.
+
+    The rules digest is over all that their profiles say about decoding and posting. `peakledger status --json` tells that of each
+    shard, as of its last frame: where the two are the same, an engine with these profiles goes on by the same rules.
+    """
+    channels = _channels(config, channel_profiles)
+    digest = f"{rules_digest(channels):016x}"
+    items = [_summary(channel) for channel in channels]
+    show("channels", items, as_json=as_json, hide=("priority",), more={"rules_digest": digest})
+    if not as_json:
+        console.print(f"Rules digest: {digest}")
 
 
 @app.command("show", epilog=examples("peakledger channels show unionpay_pos", "peakledger channels show 14 --json"))

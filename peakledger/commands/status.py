@@ -20,7 +20,16 @@ POSITIONS = {
     "balances_next_frame": BALANCES_FILE,
 }
 WAITING = ["interactive_waiting", "batch_waiting"]
-HIDDEN = ["source", "pid", "host", "epoch", "frame", *POSITIONS, "state_digest"]  # from the table, not from the JSON
+HIDDEN = [
+    "source",
+    "pid",
+    "host",
+    "epoch",
+    "frame",
+    *POSITIONS,
+    "state_digest",
+    "rules_digest",
+]  # from the table, not from the JSON
 
 
 def status(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
@@ -52,6 +61,7 @@ def _item(directory: Path) -> dict[str, Any]:
         "durable_seq": last.last_seq if last else 0,
         "watermark_seq": watermark.seq if watermark else 0,
         "state_digest": watermark.state_digest if watermark else "",
+        "rules_digest": f"{last.rules_digest:016x}" if last and last.rules_digest else "",
         "frame": last.frame_number if last else 0,
         **{key: read_position(directory / file).next_frame for key, file in POSITIONS.items()},
         "interactive_waiting": release.interactive_waiting if release else 0,
