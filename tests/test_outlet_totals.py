@@ -1,8 +1,11 @@
 """The totals of outlets: against plain Python, by whoever follows the journal, rebuilt, and added up."""
 
+import gc
 from contextlib import closing
 from datetime import date
 
+import lmdb
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +14,14 @@ from bench.workload import Workload
 from ledger._core import JournalReader, OutletCells
 from ledger.account_ids import AccountKind, account_id, clearing_account, household_account
 from ledger.engine import Engine
-from ledger.errors import JournalDamaged, LedgerNotFound, ProjectionDamaged
+from ledger.errors import FormatVersionMismatch, JournalDamaged, LedgerNotFound, ProjectionDamaged
 from ledger.event_fields import format_date
 from ledger.journal import RingShape, open_journal
 from ledger.layouts import JOURNAL_ENTRY, OUTLET_TOTAL, EntryCode, EntryKind
 from ledger.outlets import Outlet, OutletKind, OutletRegistry
 from ledger.projections.lmdb_projection import rebuild_projection
 from ledger.projections.outlet_totals import GroupBy, OutletSum, OutletTotal, OutletTotals, add_up, outlet_sums
+from ledger.projections.quarantine import Quarantine
 from tests.entries import opening
 from tests.plain_outlet_totals import totals_of
 
@@ -239,6 +243,49 @@ def test_totals_that_are_behind_the_journal_are_compared_as_they_stand_and_those
         totals._put_watermark(txn, 3, 3)
     with pytest.raises(ProjectionDamaged, match="more than the journal"):
         totals.compare_with_journal()
+
+
+@pytest.mark.parametrize("kind", [OutletTotals, Quarantine])
+def test_a_file_of_an_older_version_is_made_anew_and_one_of_a_later_is_refused_until_it_is_rebuilt(tmp_path, journal, kind):
+    append(journal, entry(detail=1, amount_fen=5))
+
+    def wrote(*watermark):
+        """Write a watermark as another version did, and an array of three as those before there were versions."""
+        with closing(lmdb.open(str(tmp_path / kind.directory_name), max_dbs=3)) as env, env.begin(write=True) as txn:
+            meta = env.open_db(b"meta", txn)
+            ledger_id, frame, seq, _ = msgspec.msgpack.decode(txn.get(b"state", db=meta))
+            txn.put(b"state", msgspec.msgpack.encode([ledger_id, frame, seq, *watermark]), db=meta)
+
+    def caught_up_frames(**how):
+        projection = kind(tmp_path, **how)
+        before = projection.applied_frame
+        projection.catch_up()
+        return before, projection.applied_frame
+
+    assert [caught_up_frames() for _ in range(2)] == [(0, 1), (1, 1)]
+    wrote()
+    with pytest.raises(FormatVersionMismatch, match="expected 1, found 0"):
+        kind(tmp_path, readonly=True)
+    gc.collect()  # the exception has kept the file open
+    assert [caught_up_frames() for _ in range(2)] == [(0, 1), (1, 1)]
+    wrote(2)
+    for how in ({}, {"readonly": True}):
+        with pytest.raises(FormatVersionMismatch, match="expected 1, found 2"):
+            kind(tmp_path, **how)
+        gc.collect()
+    rebuild_projection(kind, tmp_path)
+    assert caught_up_frames() == (1, 1)
+
+
+def test_a_watermark_that_cannot_be_read_is_damage_until_it_is_rebuilt(tmp_path, journal):
+    append(journal, entry(detail=1, amount_fen=5))
+    totals = caught_up(tmp_path)
+    with totals._env.begin(write=True) as txn:
+        txn.put(b"state", b"\xc1", db=totals._meta)
+    with pytest.raises(ProjectionDamaged, match="watermark of the outlets"):
+        OutletTotals(tmp_path)
+    rebuild_projection(OutletTotals, tmp_path)
+    assert found(OutletTotals(tmp_path)) == {(DAY, 1, 4): [1, 5, 0, 0]}
 
 
 def test_a_directory_without_a_ledger_has_no_totals(tmp_path):

@@ -14,7 +14,7 @@ import lmdb
 import msgspec
 
 from ledger._core import JournalReader
-from ledger.errors import ProjectionDamaged
+from ledger.errors import FormatVersionMismatch, ProjectionDamaged
 from ledger.journal import read_parameters
 from ledger.ownership import Ownership
 from ledger.projections import base
@@ -25,23 +25,29 @@ _WATERMARK_KEY = b"state"
 
 
 class FileWatermark(msgspec.Struct, array_like=True):
-    """The last frame and entry that a file holds, and whose they are."""
+    """The last frame and entry that a file holds, whose they are, and by which format they are stored."""
 
     ledger_id: bytes
     frame: int = 0
     seq: int = 0
+    format_version: int = 0  # of files from before there was one
 
 
 class LmdbProjection(ABC):
     """A projection of one shard in a file of its own. Bring it up to date with ``catch_up``."""
 
     directory_name: ClassVar[str]
+    format_version: ClassVar[int]  # an older file is made anew by whoever opens it
     tables: ClassVar[Sequence[str]]  # LMDB databases, beside that of the watermark
 
-    def __init__(self, shard_directory: Path | str, directory: Path | None = None, *, readonly: bool = False) -> None:
-        """``directory`` is for one beside that of the shard, to compare the two; ``readonly`` to look at what is there as it is.
+    def __init__(
+        self, shard_directory: Path | str, directory: Path | None = None, *, readonly: bool = False, anew: bool = False
+    ) -> None:
+        """``directory`` is for one beside that of the shard, to compare the two; ``readonly`` to look at what is there as it is;
+        ``anew`` to forget all of it.
 
-        Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read.
+        Raises LedgerNotFound where there is no ledger, ProjectionDamaged where the file cannot be read, and FormatVersionMismatch
+        where a later version wrote it.
         """
         self._shard = Path(shard_directory)
         self._ledger_id = read_parameters(self._shard).ledger_id
@@ -57,7 +63,7 @@ class LmdbProjection(ABC):
             raise ProjectionDamaged(
                 f"The {self.directory_name} cannot be opened: {error}", hint="Rebuild it", path=self._directory
             ) from error
-        if not readonly and self._watermark_now().ledger_id != self._ledger_id:
+        if anew or (not self._is_ours(readonly=readonly) and not readonly):
             self._clear()
 
     @classmethod
@@ -93,16 +99,36 @@ class LmdbProjection(ABC):
     def replay(self, reader: JournalReader) -> bool:
         """Take in some frames behind the watermark in one ``lmdb_txn``. Return whether ``reader`` may have more."""
 
+    def _is_ours(self, *, readonly: bool) -> bool:
+        """Return whether the file is of this ledger and format. Raises FormatVersionMismatch where it cannot be used."""
+        found = self._watermark_now()
+        if found.format_version > self.format_version or (readonly and found.format_version < self.format_version):
+            raise FormatVersionMismatch(
+                f"The file of the {self.directory_name} was written by another version",
+                hint="Make it anew: peakledger rebuild",
+                path=self._directory,
+                expected=self.format_version,
+                found=found.format_version,
+            )
+        return (found.ledger_id, found.format_version) == (self._ledger_id, self.format_version)
+
     def _watermark_now(self) -> FileWatermark:
         with self._env.begin() as txn:
             return self._watermark(txn)
 
     def _watermark(self, txn: lmdb.Transaction) -> FileWatermark:
         data = txn.get(_WATERMARK_KEY, db=self._meta)
-        return msgspec.msgpack.decode(data, type=FileWatermark) if data else FileWatermark(self._ledger_id)
+        if not data:
+            return FileWatermark(self._ledger_id, format_version=self.format_version)
+        try:
+            return msgspec.msgpack.decode(data, type=FileWatermark)
+        except msgspec.DecodeError as error:
+            raise ProjectionDamaged(
+                f"The watermark of the {self.directory_name} cannot be read: {error}", hint="Rebuild it", path=self._directory
+            ) from error
 
     def _put_watermark(self, txn: lmdb.Transaction, frame: int, seq: int) -> None:
-        watermark = FileWatermark(self._ledger_id, frame, seq)
+        watermark = FileWatermark(self._ledger_id, frame, seq, self.format_version)
         txn.put(_WATERMARK_KEY, msgspec.msgpack.encode(watermark), db=self._meta)
 
     def _clear(self) -> None:
@@ -118,13 +144,13 @@ def rebuild_projection(kind: type[LmdbProjection], shard_directory: Path | str, 
     Raises LedgerNotFound, JournalDamaged, and LedgerLocked where an engine runs on a file that cannot be opened.
     """
     try:
-        projection = kind(shard_directory)
+        projection = kind(shard_directory, anew=True)
     except ProjectionDamaged:
         with Ownership.take(Path(shard_directory)):
             for name in ("data.mdb", "lock.mdb"):
                 (Path(shard_directory) / kind.directory_name / name).unlink(missing_ok=True)
         projection = kind(shard_directory)
-    projection.rebuild(progress)
+    projection.catch_up(progress)
 
 
 _environments: weakref.WeakValueDictionary[Path, lmdb.Environment] = weakref.WeakValueDictionary()

@@ -79,14 +79,12 @@ class OutletTotals(LmdbProjection):
     """The totals of one shard. Bring them up to date with ``catch_up``, or ``follow`` an engine. One thread at a time."""
 
     directory_name = "outlets"
+    format_version = 1
     tables = ("totals", "clearing")  # of each outlet, channel and day; the channel of each clearing account, by slot
 
-    def __init__(self, shard_directory: Path | str, directory: Path | None = None, *, readonly: bool = False) -> None:
-        """As of ``LmdbProjection``."""
-        super().__init__(shard_directory, directory, readonly=readonly)
-        self._cells: OutletCells | None = None  # what was applied behind what is stored
-        self._stored_frame = 0
-        self._stored_clearing = 0
+    _cells: OutletCells | None = None  # what was applied behind what is stored
+    _stored_frame = 0
+    _stored_clearing = 0
 
     # --- Following the journal ------------------------------------------------------------------------------------------
 

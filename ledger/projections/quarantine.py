@@ -78,13 +78,16 @@ class Quarantine(LmdbProjection):
     """The quarantine of one shard. Bring it up to date with ``catch_up``; what is decided outlasts a ``rebuild``."""
 
     directory_name = "quarantine"
+    format_version = 1
     tables = ("outcomes",)
 
-    def __init__(self, shard_directory: Path | str) -> None:
-        """Raises LedgerNotFound where there is no ledger, and ProjectionDamaged where the file cannot be read."""
-        super().__init__(shard_directory)
-        self._outcomes = self._tables["outcomes"]
-        self._decisions_file = self._directory / "decisions.jsonl"
+    @property
+    def _outcomes(self) -> Any:
+        return self._tables["outcomes"]
+
+    @property
+    def _decisions_file(self) -> Path:
+        return self._directory / "decisions.jsonl"
 
     # --- Following the journal ------------------------------------------------------------------------------------------
 
