@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 from ledger import _core
 from ledger.channels import BUILT_IN_CHANNELS, Channel
-from ledger.errors import FormatVersionMismatch, JournalDamaged, ProjectionDamaged
-from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal
+from ledger.errors import ConfigurationError, FormatVersionMismatch, JournalDamaged, LedgerNotFound, ProjectionDamaged
+from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal, read_parameters
 from ledger.key_checkpoint import KeyCheckpointer, key_directory, load_key_files
 from ledger.parameters import LedgerParameters
 from ledger.projections.rebuild import replayed_projector
@@ -77,11 +77,14 @@ class Engine:
     ) -> Engine:
         """Open the ledger in ``directory``, made where there is none, and bring it to the end of its journal.
 
-        ``source`` is "topic/partition"; ``parameters`` count for a new ledger only. ``takeover_after_s``: how long to wait for
-        another writer before taking the ledger from it; None refuses at once. ``progress(byte_count)`` is told of each
-        frame that is applied again. ``key_memory_bytes`` of memory for idempotency keys are kept ready ahead of need; a key
-        takes some 75. Raises LedgerLocked, SourceMismatch, FormatVersionMismatch, JournalDamaged, KeyTableDamaged.
+        ``source`` is "topic/partition"; ``parameters`` are those that the ledger was or is to be made with, None any.
+        ``takeover_after_s``: how long to wait for another writer before taking the ledger from it; None refuses at once.
+        ``progress(byte_count)`` is told of each frame that is applied again. ``key_memory_bytes`` of memory for idempotency keys
+        are kept ready ahead of need; a key takes some 75. Raises LedgerLocked, SourceMismatch, ConfigurationError (other
+        parameters), FormatVersionMismatch, JournalDamaged, KeyTableDamaged.
         """
+        if parameters:
+            _check_parameters(directory, parameters)
         journal = open_journal(
             directory,
             source=source,
@@ -120,6 +123,8 @@ class Engine:
             if known_seq > last_seq:
                 raise JournalDamaged(
                     "the journal ends before entries that were durable",
+                    hint="Restore its last segment from a copy. Without one, delete the directories balances and keys: what is"
+                    " missing comes again from the source",
                     segment=journal.segment.segment_number,
                     seq=last_seq + 1,
                     expected=known_seq,
@@ -249,6 +254,20 @@ class Engine:
             self._keys.forget_before(posting.first_open_date)
             self._keys.start(posting.last_seq, self._posting.sealed_frame)
             self._checkpoint_seq = posting.last_seq
+
+
+def _check_parameters(directory: Path, parameters: LedgerParameters) -> None:
+    """Raise ConfigurationError where a ledger was made with others: they are fixed, and a start would go on without these."""
+    try:
+        made_with = asdict(read_parameters(directory).parameters)
+    except LedgerNotFound:
+        return
+    for name, value in asdict(parameters).items():
+        if value != made_with[name]:
+            raise ConfigurationError(
+                f"{name} is fixed when a ledger is made: {directory} has {made_with[name]}, not {value}",
+                hint="Start with what the ledger has, or make another one",
+            )
 
 
 def _load_accounts(

@@ -1,11 +1,15 @@
 """What stops an engine, and what it leaves for the next start."""
 
+from dataclasses import replace
+
 import pytest
 
 from ledger import _core
 from ledger._core import build_batch
 from ledger.engine import Engine
+from ledger.errors import ConfigurationError
 from ledger.events import Payment, encode_json, encode_packed
+from ledger.parameters import LedgerParameters
 
 NOON_MS = 1_784_779_200_000  # 2026-07-23
 EVENTS = [
@@ -33,3 +37,14 @@ def test_an_event_that_there_is_no_memory_to_decode_stops_the_engine_and_is_appl
         engine.apply(records, 3)
         status = engine.status()
     assert (status.records_consumed, status.events_applied, status.events_refused) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["utc_offset_minutes", "close_after_days", "future_days"])
+def test_a_start_with_another_value_of_what_is_fixed_says_so_and_leaves_the_ledger_alone(tmp_path, name):
+    made_with = LedgerParameters(utc_offset_minutes=60, close_after_days=30, future_days=3)
+    Engine.open(tmp_path, parameters=made_with, segment_bytes=1 << 20).close()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ConfigurationError, match=rf"^{name} is fixed .* has {getattr(made_with, name)}, not 7"):
+        Engine.open(tmp_path, parameters=replace(made_with, **{name: 7}), segment_bytes=1 << 20)
+    assert sorted(tmp_path.rglob("*")) == before
+    Engine.open(tmp_path, parameters=made_with, segment_bytes=1 << 20).close()
