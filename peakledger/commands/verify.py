@@ -67,8 +67,8 @@ def _verify_shard(directory: Path, item: dict[str, Any]) -> None:
     item |= {"balances_seq": stored.seq, "state_digest": f"{stored.found_digest:032x}"}
     if report.state_digest is None:
         raise ProjectionDamaged(
-            "The balances hold more than the journal",
-            hint=REBUILD_HINT,
+            "The balances hold more than the journal: its last frame is damaged, or segments are missing",
+            hint="Restore the last segment from a copy. Balances made anew would lack the same entries",
             path=stored.path,
             expected=report.entries,
             found=stored.seq,

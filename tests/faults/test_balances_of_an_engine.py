@@ -7,7 +7,8 @@ import pytest
 
 from bench.workload import Workload
 from ledger.engine import Engine
-from ledger.errors import ProjectionDamaged
+from ledger.errors import JournalDamaged, ProjectionDamaged
+from ledger.journal import find_end
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
@@ -43,4 +44,29 @@ def test_harmed_balances_are_made_anew_at_the_next_start(tmp_path, harm):
     with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
         assert engine.projected_seq == applied_seq
         assert list(BalanceReader(tmp_path).items()) == before
+    assert compare_with_journal(tmp_path).agrees
+
+
+def test_a_bit_that_flips_in_the_last_frame_stops_the_start_and_its_message_tells_the_way_back(tmp_path):
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        for batch, next_offset in WORKLOAD.batches():
+            engine.apply(batch, next_offset)
+        applied_seq = engine.applied_seq
+    before = list(BalanceReader(tmp_path).items())
+    segment = max((tmp_path / "journal").glob("*.segment"))
+    with segment.open("r+b") as file:
+        file.seek(find_end(tmp_path / "journal").segment_end - 100)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 4]))
+    with pytest.raises(JournalDamaged, match="delete the directories balances and keys"):
+        Engine.open(tmp_path, segment_bytes=1 << 20)
+    shutil.rmtree(tmp_path / "balances")
+    shutil.rmtree(tmp_path / "keys")
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        assert engine.applied_seq < applied_seq
+        for batch, next_offset in WORKLOAD.batches():
+            if next_offset > engine.next_offset:
+                engine.apply(batch, next_offset)
+    assert list(BalanceReader(tmp_path).items()) == before
     assert compare_with_journal(tmp_path).agrees
