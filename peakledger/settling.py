@@ -117,9 +117,13 @@ class SettlingDate:
                 hint="Bring all shards together, or name --data",
             )
 
+    @property
+    def is_closed(self) -> bool:
+        return all(shard.is_closed for shard in self.shards)
+
     def check_open(self) -> None:
         """Raise NotSettled where the date is closed."""
-        if all(shard.is_closed for shard in self.shards):
+        if self.is_closed:
             raise NotSettled(f"{self.business_date} is closed for {self.channel.name}", hint="It stays closed")
 
     def check_cut_off(self) -> None:

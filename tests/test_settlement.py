@@ -298,10 +298,15 @@ def test_a_date_is_settled_behind_its_cut_off_once_closed_and_stays_closed(peakl
     payment = {"type": "payment", "channel": "unionpay_pos", "business_date": FIRST_DAY, "serial": "99"}
     Path("late.jsonl").write_text(json.dumps(payment | {"household": HOUSEHOLD, "amount_fen": 1}) + "\n")
     assert peakledger("publish", "late.jsonl").status == 0
-    assert peakledger("run", "--stop-at-end", "--json").items[0]["events_refused"] == 1
+    (shard,) = peakledger("run", "--stop-at-end", "--json").items
+    assert shard["events_refused"] == 1
+    consumed = shard["records_consumed"]
     assert [item["code"] for item in peakledger("quarantine", "list", "--json").items] == ["business_date_closed"]
     ended = peakledger(*settling)
     assert ended.status == 12 and "is closed for unionpay_pos" in ended.err
+    (again,) = peakledger(*settling, "--close", "--json").items  # as after a command that was ended before it saw the close
+    assert (again["closed"], again["balance_fen"], again["bank_fen"]) == (True, 0, 20_741)
+    assert peakledger("run", "--stop-at-end", "--json").items[0]["records_consumed"] == consumed
     states = {item["channel"]: item["state"] for item in peakledger("settlements", "--dates", FIRST_DAY + "..", "--json").items}
     assert states == {"unionpay_pos": "closed", "citizen_card": "open"}
 

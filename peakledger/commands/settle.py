@@ -75,8 +75,10 @@ def settle(
     _check_file(source, file)
     settling = SettlingDate(settings.data, source, day)
     booker = Booker(settings, settling.topic, find_channel(LEDGER_CHANNEL, channels), len(settling.shards), wait_s)
-    settling.check_open()
-    if move_clock and not dry_run:
+    was_closed = settling.is_closed
+    if not close or dry_run:
+        settling.check_open()
+    if move_clock and not (dry_run or was_closed):
         settling.move_clocks(booker)
     settling.check_cut_off()
     lines = read_channel_file(file, source.serial_form) if file else ()
@@ -85,7 +87,8 @@ def settle(
         write_differences(differences, source, found)
     if file and not accept_file:
         check_likeness(file, source, day, sums, found)
-    settling.plan()
+    if not was_closed:
+        settling.plan()
     if dry_run:
         _show_plan(settling, as_json=as_json)
         return
@@ -131,7 +134,7 @@ def _show_proof(settling: SettlingDate, verdicts: list[dict[str, Any]], found: l
     if not all(shard.is_at_zero for shard in settling.shards):
         raise typer.Exit(ExitCode.not_settled)
     if not as_json:
-        closed = ", and the date is closed" if all(shard.is_closed for shard in settling.shards) else ""
+        closed = ", and the date is closed" if settling.is_closed else ""
         console.print(f"The clearing account is at zero{closed}. Differences found: {len(found)}.")
 
 
