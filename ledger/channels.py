@@ -52,9 +52,9 @@ def read_profile(file: ProfileFile, name: str = "") -> Channel:
     try:
         channel = msgspec.convert(_with_serial_form(document), Channel)
     except msgspec.ValidationError as error:
-        raise _located(name, text, *_problem_and_key(str(error))) from error
+        raise located(name, text, *_problem_and_key(str(error))) from error
     for key, problem in channel.problems():
-        raise _located(name, text, problem, key)
+        raise located(name, text, problem, key)
     return channel
 
 
@@ -122,10 +122,23 @@ def _problem_and_key(message: str) -> tuple[str, str]:
         return "there is no such key", f"{key}.{unknown['field']}".removeprefix(".")
     if key == "serial_form":
         return f"must be one of {', '.join(SerialForm.__members__)}", key
+    if "Invalid enum value" in problem:
+        return f"{problem.rpartition(' ')[2]} is not one of {', '.join(_choices(key))}", key
     return problem, key
 
 
-def _located(name: str, text: str, problem: str, key: str) -> ConfigurationError:
+def _choices(key: str) -> list[str]:
+    """Return the values that a key like ``publishes[0]`` or ``terminals[1].funds`` may have."""
+    schema, definitions = (found := msgspec.json.schema(Channel)), found["$defs"]
+    for part in re.findall(r"[^.\[\]]+|\[\d+\]", key):
+        while "$ref" in schema or "anyOf" in schema:
+            schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema["anyOf"][0]
+        schema = schema["items"] if part[0] == "[" else schema["properties"][part]
+    return [str(value) for each in schema.get("anyOf", [schema]) for value in each.get("enum", ()) if value is not None]
+
+
+def located(name: str, text: str, problem: str, key: str) -> ConfigurationError:
+    """Return the error of a profile: its name, the line and the key in its ``text``, what is wrong, and where to look."""
     line = line_of_key(text, key)
     place = f"{name}, line {line}" if line else name
     return ConfigurationError(f"{place}: {key}: {problem}" if key else f"{place}: {problem}", hint=HINT)

@@ -195,6 +195,11 @@ def describe(key: str) -> str:
     return f"{setting.description} (default: {setting.default})" if setting.default != "" else setting.description
 
 
+def choices(key: str) -> list[str]:
+    """Return the words that a setting may be; none where it may be any."""
+    return sorted(msgspec.json.schema(_TABLE[key].type).get("enum", []))
+
+
 def load(flags: Mapping[str, object], *, config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings: ``flags`` that are not None before the environment, before the file, before the defaults.
 

@@ -133,6 +133,24 @@ def test_an_error_names_the_file_the_line_and_the_key(tmp_path, right, wrong, li
     assert key in told
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        (
+            'funds = "prefunded"',
+            'funds = "barter"',
+            "funds: 'barter' is not one of deferred, float, prefunded, stored_value, two_phase",
+        ),
+        ('"post", "void"', '"post", "fly"', "publishes[2]: 'fly' is not one of adjust, bank_float, bill,"),
+        ('funds = "two_phase"', 'funds = "later"', "terminals[1].funds: 'later' is not one of deferred, float,"),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices_is_told_with_them(tmp_path, right, wrong, told):
+    assert right in PROFILE
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        read_profile(written(tmp_path, PROFILE.replace(right, wrong, 1)))
+
+
 def test_a_file_that_is_no_text_or_not_there_is_told_by_its_name(tmp_path):
     path = tmp_path / "odd.toml"
     with pytest.raises(ConfigurationError, match=r"odd\.toml: No such file"):

@@ -153,6 +153,20 @@ def test_channels_are_listed_with_both_names(peakledger):
     assert "支付宝" in peakledger("channels", "list").out
 
 
+@pytest.mark.parametrize(("key", "line"), [("code", "code = 13"), ("name", 'name = "alipay"')])
+def test_a_profile_with_the_code_or_name_of_another_channel_is_told_with_its_line(peakledger, key, line):
+    right = {"code": "code = 200", "name": 'name = "telegraph"'}
+    lines = ['chinese_name = "电报"', 'serial_form = "digits"', *(right | {key: line}).values()]
+    Path("telegraph.toml").write_text("\n".join(lines), encoding="utf-8")
+    ended = peakledger("channels", "check", "telegraph.toml")
+    assert ended.status == 2
+    assert f"telegraph.toml, line {lines.index(line) + 1}: {key}: " in ended.err and "is that of another channel" in ended.err
+
+
+def test_the_help_of_a_flag_tells_the_words_that_it_takes(peakledger):
+    assert "json|msgpack|packed" in peakledger("publish", "--help").out
+
+
 @pytest.mark.parametrize(("name", "key"), [("json", "$schema"), ("asyncapi", "asyncapi")])
 def test_the_schema_is_printed(peakledger, name, key):
     assert key in json.loads(peakledger("schema", name).out)

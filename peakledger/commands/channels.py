@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ledger.channels import Channel, load_channels, read_profile, rules_digest
+from ledger.channels import Channel, load_channels, located, read_profile, rules_digest
 from ledger.errors import NotFound
 from peakledger.commands.options import ChannelProfiles, Config, Json, examples
 from peakledger.config import load
@@ -58,10 +58,10 @@ def check_profile(
 ) -> None:
     """Check a profile as a start would, and show it; an error names the line and the key."""
     channel = read_profile(file)
-    taken = {name: each for each in _channels(config, channel_profiles) for name in (each.code, each.name) if each != channel}
+    others = [each for each in _channels(config, channel_profiles) if each != channel]
     for key in ("code", "name"):
-        if getattr(channel, key) in taken:
-            raise typer.BadParameter(f"{file}: {key}: {getattr(channel, key)!r} is that of another channel", param_hint="FILE")
+        if any(getattr(channel, key) == getattr(each, key) for each in others):
+            raise located(str(file), file.read_text(), f"{getattr(channel, key)!r} is that of another channel", key)
     _show_profile(channel, as_json=as_json)
 
 

@@ -12,9 +12,9 @@ from ledger.errors import PeakledgerError
 from peakledger import config
 
 
-def _flag(key: str, *, metavar: str = "TEXT") -> Any:
-    setting = config.describe(key)
-    return typer.Option("--" + key.replace("_", "-"), help=setting, metavar=metavar, show_default=False)
+def _flag(key: str, *, metavar: str = "") -> Any:
+    metavar = metavar or "|".join(config.choices(key)) or "TEXT"
+    return typer.Option("--" + key.replace("_", "-"), help=config.describe(key), metavar=metavar, show_default=False)
 
 
 def _switch(key: str) -> Any:
