@@ -35,6 +35,7 @@ class EngineStatus:
     events_refused: int
     journal_bytes: int
     accounts: int
+    balances_lack_room: bool
 
 
 class Engine:
@@ -214,6 +215,7 @@ class Engine:
             events_refused=posting.events_refused,
             journal_bytes=self._writer.journal_bytes,
             accounts=posting.account_count,
+            balances_lack_room=self._projector.lacks_room,
         )
 
     def close(self) -> None:

@@ -38,11 +38,13 @@ def summary(shards: Sequence[ShardStatus]) -> str:
     engines = [shard.engine for shard in shards if shard.engine]
     if not engines:
         return "no shard is open yet"
+    full = " | the disk has no room for balances" if any(engine.balances_lack_room for engine in engines) else ""
     not_visible = sum(engine.applied_seq - engine.projected_seq for engine in engines)
     return (
         f"{sum(shard.records_per_s for shard in shards):,.0f} events/s | lag {sum(shard.lag for shard in shards):,}"
         f" | {sum(engine.records_consumed for engine in engines):,} events"
         f" | watermark {not_visible:,} entries behind | journal {format_bytes(sum(engine.journal_bytes for engine in engines))}"
+        f"{full}"
     )
 
 

@@ -47,4 +47,5 @@ LMDB = load_lmdb()
 LMDB_VERSION = (LMDB.major, LMDB.minor, LMDB.patch)
 
 cdef object lmdb_failure(int code, object path):
-    return ProjectionDamaged(f"LMDB: {LMDB.strerror(code).decode()}", path=str(path), code=code)
+    hint = "Make room and start again: the journal has everything" if code == ENOSPC else ""
+    return ProjectionDamaged(f"LMDB: {LMDB.strerror(code).decode()}", hint=hint, path=str(path), code=code)

@@ -147,6 +147,7 @@ cdef class Projector:
     cdef uint64_t flushed_seq     # read by other threads
     cdef uint64_t flushed_frame
     cdef uint64_t flush_count
+    cdef readonly bint lacks_room  # the last flush found no room on the disk; it is tried again
     cdef flush_pace pace
     cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
     cdef uint64_t failure_found

@@ -304,6 +304,7 @@ cdef class Projector:
             code = self.grow_map()
             if not code:
                 code = self.write_changes()
+        self.lacks_room = code == ENOSPC
         if code:
             self.pace.ended_ns = monotonic_ns() + DISK_FULL_PAUSE_NS
             if code != ENOSPC:

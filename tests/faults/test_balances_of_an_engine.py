@@ -1,5 +1,6 @@
 """An engine whose balances were lost, cut short or left open by a power cut makes them anew, and readers never see half of it."""
 
+import gc
 import os
 import shutil
 
@@ -12,7 +13,10 @@ from ledger.journal import find_end
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
+from peakledger.status_line import summary
+from streams.shard import ShardStatus
 from tests.balances import change_meta
+from tests.faults.test_journal_faults import mounted
 
 WORKLOAD = Workload(seed=3, events=2000, households=150, duplicates=0.05, refused=0.02)
 
@@ -70,3 +74,26 @@ def test_a_bit_that_flips_in_the_last_frame_stops_the_start_and_its_message_tell
                 engine.apply(batch, next_offset)
     assert list(BalanceReader(tmp_path).items()) == before
     assert compare_with_journal(tmp_path).agrees
+
+
+def test_balances_that_the_disk_has_no_room_for_are_told_and_come_up_when_it_has(tmp_path):
+    with mounted("tmpfs", tmp_path / "small", "size=48m") as directory:
+        shard = directory / "shard"
+        with Engine.open(shard, segment_bytes=1 << 20) as engine:
+            filling = directory / "filling"
+            with filling.open("wb") as file:
+                file.write(bytes(os.statvfs(directory).f_bavail * 4096 - (32 << 10)))
+            for batch, next_offset in WORKLOAD.batches():
+                engine.apply(batch, next_offset)
+            engine.wait_durable()
+            assert not engine.wait_projected(0.5)
+            status = engine.status()
+            assert status.balances_lack_room and status.projected_seq < status.durable_seq
+            line = summary([ShardStatus("events", 0, "running", status, 0, 0.0, None)])
+            assert line.endswith(" | the disk has no room for balances")
+            filling.unlink()
+            assert engine.wait_projected(30)
+            assert not engine.status().balances_lack_room
+        assert compare_with_journal(shard).agrees
+        del engine
+        gc.collect()  # what is mapped keeps the file system mounted
