@@ -2,7 +2,8 @@
 
 Each leg is compared with what its entry stored, field by field in the order of flags, hold, timeout, debit account, credit
 account, amount, user data, book, code; then the note, and the value date. That a leg is the last, or not, counts as one of its
-flags: it is TigerBeetle's ``linked``. Another event type is reported alone, because then the fields do not compare.
+flags: it is TigerBeetle's ``linked``. Transfer, post and void differ in the flags of their legs only; any other event type is
+reported alone, because then the fields do not compare.
 
 What was stored is not always what was asked. A balancing leg is the same when it now asks for at least what was moved. In a post
 or void, what is left out stands for the hold's own; the greatest amount in a post and zero in a void stand for the whole hold.
@@ -17,12 +18,13 @@ from ledger.model_events import LEG_BALANCES, LEG_CLOSES, LEG_POST_PENDING, LEG_
 from ledger.model_state import GREATEST_BALANCE, Account, KeyOwner, LedgerState
 from ledger.outcomes import OutcomeCode
 
+MOVES_LEGS = frozenset({EventType.transfer, EventType.post, EventType.void})
 Comparison = Iterator[tuple[str, bool]]  # name of a field, whether it is equal
 
 
 def answer_known_key(event: Event, owner: KeyOwner, state: LedgerState) -> tuple[OutcomeCode, int]:
     """Return the outcome of an event whose key ``owner`` owns, and the number of the leg that differs."""
-    if event.type is not owner.event.type:
+    if event.type is not owner.event.type and not MOVES_LEGS.issuperset((event.type, owner.event.type)):
         return OutcomeCode.exists_with_different_code, 0
     if event.opens_accounts:
         return first_difference(compare_head(event.type, event.head, owner.event.head)), 0

@@ -339,7 +339,11 @@ def known_settlements() -> list[Row]:
         *rows,
         Row(C.exists, make.void("void", voided, user_data=8)),
         Row(C.exists_with_different_user_data_64, make.void("void", voided)),
-        Row(C.exists_with_different_code, make.post("void", voided)),
+        Row(C.exists_with_different_flags, make.post("void", voided)),
+        Row(C.exists_with_different_flags, make.transfer("void", leg("A", "B", 100))),
+        Row(C.exists_with_different_flags, make.void("plain", voided)),
+        Row(C.exists, make.transfer("post", make.settling(posted, 30, LEG_POST_PENDING))),
+        Row(C.exists_with_different_amount, make.transfer("post", make.settling(posted, 31, LEG_POST_PENDING))),
     ]
 
 

@@ -119,6 +119,11 @@ cdef inline bint may_publish(const channel_profile *profile, uint8_t event_type)
     return profile.publishes >> (event_type & 31) & 1
 
 
+cdef inline bint moves_legs(uint8_t event_type) noexcept nogil:
+    """Whether the event is a transfer, post or void, which differ in the flags of their legs only."""
+    return EVENT_TYPE_TRANSFER <= event_type <= EVENT_TYPE_VOID
+
+
 cdef inline bint has_legs(uint8_t event_type) noexcept nogil:
     return event_type > EVENT_TYPE_PAYMENT and not EVENT_TYPE_TOP_UP <= event_type <= EVENT_TYPE_BANK_FLOAT
 

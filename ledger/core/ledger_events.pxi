@@ -329,7 +329,7 @@ cdef uint16_t ledger_event_difference(
         code = reversal_difference(posting, &prepared.legs[0], first)
     elif event_type == EVENT_TYPE_ADJUST:
         code = adjustment_difference(posting, prepared, first, seq)
-    elif event_type == EVENT_TYPE_TRANSFER or event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID:
+    elif moves_legs(event_type):
         code = transfer_difference(posting, prepared, seq)
     elif event_type != EVENT_TYPE_CLOCK:
         if not ENTRY_KIND_FREEZE <= first.kind <= ENTRY_KIND_CLOSE:

@@ -130,7 +130,8 @@ cdef class Posting:
         if slot.content_hash != event_content_hash(prepared, self.keys.hash_seed):
             if not self.read_entry(seq, &original):
                 return APPLY_STOPPED
-            if original.event_type != prepared.event.event_type:
+            if original.event_type != prepared.event.event_type \
+                    and not (moves_legs(original.event_type) and moves_legs(prepared.event.event_type)):
                 code = OUTCOME_EXISTS_WITH_DIFFERENT_CODE
             elif has_legs(prepared.event.event_type):
                 code = ledger_event_difference(self, prepared, &original, seq)
