@@ -199,7 +199,7 @@ cdef void write_expiry(Posting posting, const hold *held, int64_t offset) noexce
     cdef journal_entry *entry = &posting.frame.entries[posting.frame.entry_count]
     posting.frame.entry_count += 1
     posting.last_seq += 1
-    memset(entry, 0, sizeof(journal_entry))
+    clear_entry(entry)
     memcpy(entry.serial, held.key.serial, 16)
     entry.amount_fen = held.amount_fen
     entry.debit_previous_seq = debit.last_seq

@@ -28,6 +28,13 @@ cdef inline uint64_t hash_pair(uint64_t low, uint64_t high, uint64_t seed) noexc
     return fold_multiply(mixed ^ high, seed ^ <uint64_t>0xA0761D6478BD642F)
 
 
+cdef inline void clear_entry(journal_entry *entry) noexcept nogil:
+    """Set all of an entry to zero: in three parts, for of 96 bytes GCC makes a string instruction that starts slowly."""
+    memset(entry, 0, 32)
+    memset(<uint8_t *>entry + 32, 0, 32)
+    memset(<uint8_t *>entry + 64, 0, 32)
+
+
 cdef inline uint64_t load_u64(const uint8_t *bytes_) noexcept nogil:
     cdef uint64_t value
     memcpy(&value, bytes_, 8)

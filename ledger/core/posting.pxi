@@ -187,7 +187,7 @@ cdef class Posting:
         cdef journal_entry *entry = &self.frame.entries[self.frame.entry_count]
         self.frame.entry_count += 1
         self.last_seq += 1
-        memset(entry, 0, sizeof(journal_entry))
+        clear_entry(entry)
         entry.ledger_time_ms = self.ledger_time_ms
         entry.source_offset = prepared.record.offset
         entry.business_date = prepared.event.business_date
