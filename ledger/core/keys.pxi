@@ -5,6 +5,12 @@
 # hash, of parts. A part is open addressing over 32-byte slots, two to a cache line; nothing is ever deleted from it. It doubles
 # until it fills a huge page, then it splits in two by the next bit of the hash: growing never takes longer than that.
 
+cdef extern from * nogil:
+    int __builtin_ctz(unsigned int bits)
+
+cdef enum:
+    SLOTS_PER_HOME = 4
+
 cdef uint64_t KEY_FAILED = <uint64_t>1 << 63
 cdef uint64_t SEQ_MASK = (<uint64_t>1 << 48) - 1
 cdef uint32_t FIRST_PART_CAPACITY = 32
@@ -23,15 +29,33 @@ cdef inline key_part *key_part_of(const key_table *table, uint64_t hash_) noexce
 
 cdef inline key_slot *key_home(const key_part *part, uint64_t hash_) noexcept nogil:
     """Where to look first. Homes lie four slots apart, so that few searches leave the two cache lines that were prefetched."""
-    return &part.slots[multiply_high(hash_ << part.depth, part.capacity // 4) * 4]
+    return &part.slots[multiply_high(hash_ << part.depth, part.capacity // SLOTS_PER_HOME) * SLOTS_PER_HOME]
+
+
+cdef inline unsigned int free_in_home(const key_slot *home) noexcept nogil:
+    """A bit for each slot of a home that is free."""
+    return (home[0].seq_and_channel == 0) | (home[1].seq_and_channel == 0) << 1 \
+        | (home[2].seq_and_channel == 0) << 2 | (home[3].seq_and_channel == 0) << 3
+
+
+cdef inline unsigned int alike_in_home(const key_slot *home, uint64_t low) noexcept nogil:
+    """A bit for each slot of a home whose serial has this first half."""
+    return (load_u64(home[0].serial) == low) | (load_u64(home[1].serial) == low) << 1 \
+        | (load_u64(home[2].serial) == low) << 2 | (load_u64(home[3].serial) == low) << 3
 
 
 cdef inline key_slot *key_probe(const key_part *part, uint64_t hash_, const uint8_t *serial, uint16_t channel) noexcept nogil:
-    """The slot of the key, or the empty slot where it belongs."""
+    """The slot of the key, or the empty slot where it belongs.
+
+    Most keys are new and most homes have room: these need no loop, whose end no processor could predict.
+    """
     cdef key_slot *slot = key_home(part, hash_)
     cdef key_slot *end = part.slots + part.capacity
     cdef uint64_t low = load_u64(serial)
     cdef uint64_t high = load_u64(serial + 8)
+    cdef unsigned int free_ = free_in_home(slot)
+    if free_ != 0 and alike_in_home(slot, low) == 0:
+        return slot + __builtin_ctz(free_)
     while slot.seq_and_channel != 0:
         if load_u64(slot.serial) == low and load_u64(slot.serial + 8) == high \
                 and <uint16_t>(slot.seq_and_channel >> 48 & 0x7FFF) == channel:
