@@ -311,6 +311,7 @@ cdef struct reversal_table:
 
 cdef enum:
     GROUP_EVENTS = 64
+    LEGS_AHEAD = 4  # of an event, so many legs are looked at ahead
     HOUSEHOLD_ENTRIES = 3  # two accounts opened and a transfer
     LEDGER_ENTRIES = 508  # a post and a release for each of MAX_LEGS legs
     STOPPED_INSIDE_EVENT = 0xFFFE  # no outcome: stop_status says why the engine stops
@@ -324,7 +325,9 @@ cdef struct prepared_event:
     record_view record
     uint64_t key_hash
     uint64_t household_hash
+    const key_slot *key_home
     packed_leg *legs
+    uint32_t leg_hashes[LEGS_AHEAD][2]
     uint32_t household_slot
     uint16_t code
     uint8_t leg_count
@@ -420,6 +423,8 @@ cdef class Posting:
         self, const prepared_event *prepared, key_table *table, key_slot *slot, uint64_t hash_, uint64_t seq
     ) noexcept nogil
     cdef void prepare(self, prepared_event *prepared) noexcept nogil
+    cdef int prefetch_homes(self, int count) noexcept nogil
+    cdef void prefetch_records(self, int count, bint with_legs) noexcept nogil
     cdef int apply_group(self, int count) noexcept nogil
     cdef int apply_batches(self, batch_walker *walker, int64_t next_offset) noexcept nogil
     cdef int finish_block(self) noexcept nogil

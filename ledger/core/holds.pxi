@@ -75,7 +75,7 @@ cdef inline void hold_link(hold_table *table, uint32_t at) noexcept nogil:
     cdef hold *held = &table.holds[at]
     cdef uint32_t *head = &table.by_key[hold_key_hash(table, &held.key) & table.index_mask]
     held.next_by_key, head[0] = head[0], at
-    head = &table.by_seq[number_hash(held.seq) & table.index_mask]
+    head = &table.by_seq[held.seq & table.index_mask]  # unhashed: new holds have seqs side by side, and so in one cache line
     held.next_by_seq, head[0] = head[0], at
 
 
@@ -94,7 +94,7 @@ cdef uint32_t hold_find(const hold_table *table, const hold_key *key) noexcept n
 
 cdef uint32_t hold_find_seq(const hold_table *table, uint64_t seq) noexcept nogil:
     """The hold whose pending entry has this seq, or NO_HOLD."""
-    cdef uint32_t at = table.by_seq[number_hash(seq) & table.index_mask]
+    cdef uint32_t at = table.by_seq[seq & table.index_mask]
     while at != NO_HOLD and table.holds[at].seq != seq:
         at = table.holds[at].next_by_seq
     return at
@@ -175,6 +175,8 @@ cdef uint32_t hold_add(hold_table *table, const hold *made) noexcept nogil:
         return NO_HOLD
     if at != NO_HOLD:
         table.free_hold = table.holds[at].next_due
+        if table.free_hold != NO_HOLD:
+            prefetch_two_lines(&table.holds[table.free_hold])
     elif table.used < HOLD_LIMIT:
         at = table.used
         table.used += 1
@@ -203,7 +205,7 @@ cdef void hold_remove(hold_table *table, uint32_t at) noexcept nogil:
     while link[0] != at:
         link = &table.holds[link[0]].next_by_key
     link[0] = held.next_by_key
-    link = &table.by_seq[number_hash(held.seq) & table.index_mask]
+    link = &table.by_seq[held.seq & table.index_mask]
     while link[0] != at:
         link = &table.holds[link[0]].next_by_seq
     link[0] = held.next_by_seq

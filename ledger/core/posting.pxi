@@ -267,10 +267,10 @@ cdef class Posting:
         return APPLY_DONE
 
     cdef void prepare(self, prepared_event *prepared) noexcept nogil:
-        """Decode, and ask for the memory that the event will touch."""
+        """Decode, and find the hashes by which the event's memory is found."""
         cdef packed_event *event = &prepared.event
-        cdef key_table *table
         prepared.household_slot = NO_SLOT
+        prepared.key_home = NULL
         prepared.leg_count = 0
         prepared.code = decode_with_legs(
             prepared.record.value, prepared.record.value_bytes, &self.channels, event, prepared.legs)
@@ -284,25 +284,62 @@ cdef class Posting:
             return
         prepared.key_hash = key_hash(event.serial, event.channel, self.keys.hash_seed)
         prepared.household_hash = account_hash(&self.accounts, event.household, account_id_high(ACCOUNT_KIND_HOUSEHOLD, 13))
-        account_prefetch_cell(&self.accounts, prepared.household_hash)
-        table = self.keys.by_date[event.business_date]
-        if table != NULL:
-            prefetch_two_lines(key_home(key_part_of(table, prepared.key_hash), prepared.key_hash))
 
-    cdef int apply_group(self, int count) noexcept nogil:
+    cdef int prefetch_homes(self, int count) noexcept nogil:
+        """Ask for what the hashes lead to. A pass of its own: the tighter it is, the more requests are under way at once.
+
+        Return how many of the events have legs.
+        """
+        cdef int with_legs = 0
         cdef int at
-        cdef int status
         cdef prepared_event *prepared
-        for at in range(count):
-            self.group[at].record = self.records[at]
-            self.group[at].legs = self.legs + at * MAX_LEGS
-            self.prepare(&self.group[at])
+        cdef key_table *table
         for at in range(count):
             prepared = &self.group[at]
-            if prepared.code == OUTCOME_APPLIED:
+            if prepared.code != OUTCOME_APPLIED:
+                continue
+            table = self.keys.by_date[prepared.event.business_date]
+            if table != NULL:
+                prepared.key_home = key_home(key_part_of(table, prepared.key_hash), prepared.key_hash)
+                prefetch_two_lines(prepared.key_home)
+            if prepared.leg_count == 0:
+                account_prefetch_cell(&self.accounts, prepared.household_hash)
+            else:
+                prefetch_leg_homes(self, prepared)
+                with_legs += 1
+        return with_legs
+
+    cdef void prefetch_records(self, int count, bint with_legs) noexcept nogil:
+        """Ask for what lies behind the homes: accounts, holds, and the slots behind a home that is full."""
+        cdef int at
+        cdef prepared_event *prepared
+        for at in range(count):
+            prepared = &self.group[at]
+            if prepared.code != OUTCOME_APPLIED:
+                continue
+            if prepared.leg_count == 0:
                 prepared.household_slot = account_candidate(&self.accounts, prepared.household_hash)
                 if prepared.household_slot != NO_SLOT:
                     prefetch(&self.accounts.records[prepared.household_slot], 1)
+            else:
+                prefetch_leg_records(self, prepared)
+            if prepared.key_home != NULL and free_in_home(prepared.key_home) == 0:
+                prefetch_two_lines(prepared.key_home + SLOTS_PER_HOME)
+        if with_legs:
+            for at in range(count):
+                if self.group[at].code == OUTCOME_APPLIED:
+                    prefetch_hold_accounts(self, &self.group[at])
+
+    cdef int apply_group(self, int count) noexcept nogil:
+        cdef packed_leg *legs = self.legs
+        cdef int at
+        cdef int status
+        for at in range(count):
+            self.group[at].record = self.records[at]
+            self.group[at].legs = legs
+            self.prepare(&self.group[at])
+            legs += self.group[at].leg_count
+        self.prefetch_records(count, self.prefetch_homes(count) > 0)
         for at in range(count):
             status = self.apply_event(&self.group[at])
             if status != APPLY_DONE:
