@@ -5,6 +5,12 @@ cdef enum:
     RESERVED_FLAG_BIT = 63  # stands for OUTCOME_RESERVED_FLAG among the problems, where there is no bit for it
     MAX_ACCOUNT_DIGITS = 33
 
+cdef wide_int[MAX_ACCOUNT_DIGITS + 1] POWERS_OF_TEN
+POWERS_OF_TEN[0] = 1
+cdef int _digits
+for _digits in range(MAX_ACCOUNT_DIGITS):
+    POWERS_OF_TEN[_digits + 1] = POWERS_OF_TEN[_digits] * 10
+
 
 cdef inline bint is_packed_ledger_event(const uint8_t *value, int64_t value_bytes) noexcept nogil:
     return value_bytes >= <int64_t>sizeof(packed_event) and value[0] == PACKED_EVENT_VERSION and has_legs(value[1])
@@ -42,19 +48,16 @@ cdef inline uint16_t known_flags(uint8_t event_type) noexcept nogil:
 cdef bint account_is_right(const uint8_t *account) noexcept nogil:
     """Whether the id is that of some kind:number, or zero, or the greatest."""
     cdef uint8_t kind = account[15], digits = account[14]
-    cdef wide_int number = 0, limit = 1
+    cdef wide_int number = 0
     cdef uint64_t low, high
-    cdef int at
     memcpy(&low, account, 8)
     memcpy(&high, account + 8, 8)
     if low | high == 0 or low & high == ALL_ONES:
         return True
     if not 1 <= kind <= ACCOUNT_KIND_OVER_SHORT or not 1 <= digits <= MAX_ACCOUNT_DIGITS:
         return False
-    for at in range(digits):
-        limit = limit * 10
     memcpy(&number, account, 14)
-    return number < limit
+    return number < POWERS_OF_TEN[digits]
 
 
 cdef inline bint hold_is_right(const packed_leg *leg, const channel_table *channels) noexcept nogil:
