@@ -67,10 +67,10 @@ measured = logging.getLogger("bench")
 measured.setLevel(logging.INFO)
 measured.addHandler(ProgressLines())
 
-Events = Annotated[int, typer.Option(help="Events of one repetition")]
-Households = Annotated[int, typer.Option(help="Accounts, all open before the clock runs")]
-Repetitions = Annotated[int, typer.Option(help="How often each thing is measured, in turn with what it is compared with")]
-Seconds = Annotated[float, typer.Option(help="How long each rate is held")]
+Events = Annotated[int, typer.Option(min=1, help="Events of one repetition")]
+Households = Annotated[int, typer.Option(min=1, help="Accounts, all open before the clock runs")]
+Repetitions = Annotated[int, typer.Option(min=1, help="How often each thing is measured, in turn with what it is compared with")]
+Seconds = Annotated[float, typer.Option(min=0.1, help="How long each rate is held")]
 Place = Annotated[Path, typer.Option("--directory", help="Where ledgers are made, and removed again: a disk, not a tmpfs")]
 Out = Annotated[Path, typer.Option("--results", help="Where the JSON files go")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A broker; without one, one is brought up for the run")]
@@ -104,7 +104,9 @@ def kafka_command(
     repetitions: Repetitions = 3,
     json_events: JsonEvents = False,
     go_on: Annotated[bool, typer.Option("--live", help="Publish on beside the engine, behind so many events")] = False,
-    rate: Annotated[list[float], typer.Option(help="With --live: events a second; inf is as fast as it goes")] = LIVE_RATES,
+    rate: Annotated[
+        list[float], typer.Option(min=1, help="With --live: events a second; inf is as fast as it goes")
+    ] = LIVE_RATES,
     seconds: Seconds = 10.0,
     servers: Servers = None,
     directory: Place = HERE,
@@ -123,7 +125,7 @@ def kafka_command(
 
 @app.command("latency", epilog=example("latency --rate 10000"))
 def latency_command(
-    rate: Annotated[list[int], typer.Option(help="Events a second; may be given more than once")] = [10_000],  # noqa: B006
+    rate: Annotated[list[int], typer.Option(min=1, help="Events a second; may be given more than once")] = [10_000],  # noqa: B006
     seconds: Seconds = 10.0,
     households: Households = 1_000_000,
     servers: Servers = None,
@@ -139,7 +141,7 @@ def latency_command(
 
 @app.command("projection", epilog=example("projection --households 10000000"))
 def projection_command(
-    rate: Annotated[list[float], typer.Option(help="Events a second; inf is full catch-up")] = [1e5, 1e6, float("inf")],  # noqa: B006
+    rate: Annotated[list[float], typer.Option(min=1, help="Events a second; inf is full catch-up")] = [1e5, 1e6, float("inf")],  # noqa: B006
     seconds: Seconds = 10.0,
     households: Households = 10_000_000,
     directory: Place = HERE,
@@ -152,7 +154,7 @@ def projection_command(
 
 @app.command("read", epilog=example("read"))
 def read_command(
-    rate: Annotated[float, typer.Option(help="Events a second that the engine applies meanwhile")] = 100_000,
+    rate: Annotated[float, typer.Option(min=1, help="Events a second that the engine applies meanwhile")] = 100_000,
     seconds: Seconds = 5.0,
     households: Households = 1_000_000,
     repetitions: Repetitions = 3,
@@ -182,7 +184,7 @@ def start_command(
 def growth_command(
     events: Events = 100_000_000,
     households: Households = 1_000_000,
-    days: Annotated[float, typer.Option(help="Business dates that the events spread over")] = 30.0,
+    days: Annotated[float, typer.Option(min=1, help="Business dates that the events spread over")] = 30.0,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,
@@ -193,9 +195,9 @@ def growth_command(
 
 @app.command("scale", epilog=example("scale --kafka"))
 def scale_command(
-    partitions: Annotated[list[int], typer.Option(help="Partitions, each with an engine of its own")] = PARTITIONS,
-    events: Annotated[int, typer.Option(help="Events of one partition")] = 3_000_000,
-    households: Annotated[int, typer.Option(help="Accounts of one partition, all open before the clock runs")] = 1_000_000,
+    partitions: Annotated[list[int], typer.Option(min=1, help="Partitions, each with an engine of its own")] = PARTITIONS,
+    events: Annotated[int, typer.Option(min=1, help="Events of one partition")] = 3_000_000,
+    households: Annotated[int, typer.Option(min=1, help="Accounts of one partition, all open before the clock runs")] = 1_000_000,
     repetitions: Repetitions = 3,
     from_kafka: Annotated[bool, typer.Option("--kafka", help="Catch up from a broker instead of the embedded stream")] = False,
     servers: Servers = None,
@@ -239,7 +241,7 @@ def season_command(
 
 @app.command("expiry", epilog=example("expiry --holds 1000000"))
 def expiry_command(
-    holds: Annotated[int, typer.Option(help="Holds that expire at one instant")] = 1_000_000,
+    holds: Annotated[int, typer.Option(min=1, help="Holds that expire at one instant")] = 1_000_000,
     households: Households = 1_000_000,
     repetitions: Repetitions = 3,
     directory: Place = HERE,
@@ -252,8 +254,10 @@ def expiry_command(
 
 @app.command("statement", epilog=example("statement --entries 10000000"))
 def statement_command(
-    entries: Annotated[int, typer.Option(help="Entries of the journal; a page is 100 of them, anywhere in it")] = 10_000_000,
-    pages: Annotated[int, typer.Option(help="Pages of random accounts, each read cold and warm")] = 300,
+    entries: Annotated[
+        int, typer.Option(min=1, help="Entries of the journal; a page is 100 of them, anywhere in it")
+    ] = 10_000_000,
+    pages: Annotated[int, typer.Option(min=1, help="Pages of random accounts, each read cold and warm")] = 300,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,
@@ -280,7 +284,7 @@ def postgresql_command(
     events: Events = 500_000,
     households: Households = 1_000_000,
     repetitions: Repetitions = 3,
-    clients: Annotated[int, typer.Option(help="Connections that book batches at once")] = 4,
+    clients: Annotated[int, typer.Option(min=1, help="Connections that book batches at once")] = 4,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,
@@ -338,7 +342,7 @@ def against_command(
     revision: Annotated[str, typer.Argument(help="A commit of this repository, as git names it")],
     events: Events = 3_000_000,
     households: Households = 1_000_000,
-    turns: Annotated[int, typer.Option(help="How often each of the two is measured")] = 5,
+    turns: Annotated[int, typer.Option(min=1, help="How often each of the two is measured")] = 5,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.errors import ConfigurationError
 from ledger.version import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +91,13 @@ def new_results(suite: str, **parameters: float | int | str) -> Results:
 
 
 def load_results(path: Path) -> Results:
-    return msgspec.json.decode(path.read_bytes(), type=Results)
+    """Read one result file. Raises ConfigurationError, with the place in the file that is wrong."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(
+            f"not a result file of peakledger bench: {error}", hint="Name result files, or a directory of them", path=path
+        ) from error
 
 
 def _command() -> str:

@@ -77,6 +77,18 @@ def test_two_result_files_are_compared_on_the_command_line(tmp_path):
     assert json.loads(printed.stdout)[0]["ratio"] == 1.5
 
 
+def test_what_is_no_result_file_is_not_compared(tmp_path):
+    right, wrong = results_with(2, 2).save(tmp_path), tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"not a result file.*suite.*wrong\.json"):
+        CliRunner().invoke(app, ["compare", str(right), str(wrong)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("flag", ["--events", "--households", "--repetitions"])
+def test_nothing_is_not_measured(flag):
+    assert CliRunner().invoke(app, ["core", flag, "0"]).exit_code == 2
+
+
 def test_what_is_measured_is_told_as_it_comes_but_not_by_the_thousand(capsys):
     lines, log = ProgressLines(), logging.getLogger("bench")
     log.addHandler(lines)

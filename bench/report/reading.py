@@ -26,7 +26,7 @@ def read_sections(places: list[Path]) -> list[Section]:
 
     Raises ConfigurationError where a file is no result file, where there are none, and where they come from several machines.
     """
-    runs = sorted((load(path) for path in _files(places)), key=lambda run: run.started_at)
+    runs = sorted((load_results(path) for path in _files(places)), key=lambda run: run.started_at)
     if not runs:
         raise ConfigurationError("no result files", hint="Run a suite first: peakledger bench core", places=_joined(places))
     _check_one_machine(runs)
@@ -34,16 +34,6 @@ def read_sections(places: list[Path]) -> list[Section]:
     for run in runs:
         by_suite.setdefault(run.suite, []).append(run)
     return [_section(suite, of_suite) for suite, of_suite in by_suite.items()]
-
-
-def load(path: Path) -> Results:
-    """Read one result file. Raises ConfigurationError, with the place in the file that is wrong."""
-    try:
-        return load_results(path)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigurationError(
-            f"not a result file of peakledger bench: {error}", hint="Name result files, or a directory of them", path=path
-        ) from error
 
 
 def machine_of(run: Results) -> str:
