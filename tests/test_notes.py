@@ -11,6 +11,7 @@ from ledger.layouts import PACKED_EVENT, PACKED_LEG
 from ledger.notes import Note
 from ledger.outcomes import OutcomeCode
 from ledger.schema import EXAMPLES
+from tests.decoders import core_agrees_with_plain_python
 
 ADJUSTMENT = next(event for event in EXAMPLES if isinstance(event, Adjust))
 LIMIT_FEN = 100_000  # of the profile of channel ledger
@@ -20,7 +21,9 @@ TWO = ("王敏", "李华")
 def decoded(**fields):
     """Return what becomes of the example with other fields, as JSON."""
     names = {name: getattr(ADJUSTMENT, name) for name in ADJUSTMENT.__struct_fields__}
-    found = decode_event(encode_json(Adjust(**names | fields)))
+    value = encode_json(Adjust(**names | fields))
+    core_agrees_with_plain_python(value)
+    found = decode_event(value)
     return found.code.name if isinstance(found, Refusal) else found
 
 

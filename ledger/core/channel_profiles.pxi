@@ -67,6 +67,7 @@ cdef void rules_fill(channel_profile *profile, object channel) except *:
     cdef int at
     profile.least_fen = channel.limits.least_fen
     profile.span_fen = channel.limits.greatest_fen - channel.limits.least_fen
+    profile.one_person_fen = channel.adjust.two_persons_above_fen if channel.adjust else 0
     profile.terminal_count = len(channel.rules)
     for at in range(profile.terminal_count):
         rule_fill(&profile.rules[at], channel.rules[at])

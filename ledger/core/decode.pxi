@@ -1,8 +1,10 @@
 # From the bytes of an event to a packed_event, with all checks that need no ledger state.
-# Owns the packed encoding; decode_json.pxi and decode_msgpack.pxi have the other two. Uses channel_profiles.pxi.
+# Owns the packed encoding of events without legs, and the way to plain Python. Uses channel_profiles.pxi.
 #
-# decode_event decodes all that is plain, and refuses it for a field that is wrong. What is unusual in any other way it leaves to
-# decode_event_slow, which asks ledger.events: plain Python that also defines what decode_event must do, and is tested to agree.
+# Three readers come one after the other, each for what the one before leaves as DECODE_SLOW. decode_event reads bills and
+# payments that are plain and right, the bulk (decode_json.pxi, decode_msgpack.pxi), decode_nested everything else, right or
+# wrong. What is longer than it has room for goes to decode_event_slow, which asks ledger.events: plain Python that also defines
+# what the others must do, and is tested to agree.
 
 from cpython.exc cimport PyErr_SetInterrupt
 
@@ -139,7 +141,7 @@ cdef uint16_t decode_event(
     """Decode the value of a record, -1 bytes for none.
 
     0: the event is whole and right. A refusal: only the type and the parts of the key are filled, as far as they are known.
-    DECODE_SLOW: the caller takes the GIL and calls decode_event_slow; the event is undefined.
+    DECODE_SLOW: the next reader has to look at it; the event is undefined.
     """
     if value_bytes <= 0:
         memset(event, 0, sizeof(packed_event))

@@ -107,7 +107,7 @@ cdef enum outcome_code:
     OUTCOME_ACCOUNT_FROZEN = 208
 
 cdef enum:
-    DECODE_SLOW = 0xFFFF        # decode_event leaves this value to decode_event_slow
+    DECODE_SLOW = 0xFFFF        # a reader leaves this value to the next one
     DECODE_NO_MEMORY = 0xFFFD   # decode_event_slow could not look at it
     CHANNEL_NAME_BYTES = 32
     CHANNEL_NAME_SLOTS = 1024
@@ -134,6 +134,7 @@ cdef struct channel_profile:
     uint8_t plain_terminals     # a bit for each whose payments the clearing account pays at once
     uint64_t least_fen          # of a payment
     uint64_t span_fen           # how much more it may be
+    uint64_t one_person_fen     # the greatest adjustment that one person may allow
     posting_rule rules[MAX_TERMINALS]
     uint8_t terminal_name_bytes[MAX_TERMINALS]
     char terminal_names[MAX_TERMINALS][CHANNEL_NAME_BYTES]

@@ -45,19 +45,14 @@ cdef inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end) noe
 
 
 cdef inline const uint8_t *json_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
-    """Take an integer of 1 to 18 digits without leading zeros; return where it ends, NULL where there is none."""
-    cdef const uint8_t *first
+    """Take a positive integer of at most 18 digits without leading zeros; return where it ends, NULL where there is none."""
+    cdef const uint8_t *first = at
     cdef uint64_t amount = 0
-    cdef bint negative = at < end and at[0] == c'-'
-    at += negative
-    first = at
     while at < end and c'0' <= at[0] <= c'9':
         amount = amount * 10 + (at[0] - c'0')
         at += 1
-    if not 0 < at - first <= MAX_FAST_DIGITS or (first[0] == c'0' and at - first > 1):
+    if not 0 < at - first <= MAX_FAST_DIGITS or first[0] == c'0':
         return NULL
-    if negative or amount == 0:
-        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_NOT_POSITIVE
     found.event.amount_fen = <int64_t> amount
     return at
 

@@ -1,5 +1,5 @@
 # Ledger events: a packed_event, then its legs. Owns the packed encoding of them, its checks that need no ledger, and the choice
-# between it and the others; uses decode.pxi for the checks of the head. decode_nested.pxi has JSON and MessagePack.
+# between the readers; uses decode.pxi for the checks of the head. decode_nested.pxi has JSON and MessagePack.
 
 cdef enum:
     RESERVED_FLAG_BIT = 63  # stands for OUTCOME_RESERVED_FLAG among the problems, where there is no bit for it
@@ -19,7 +19,7 @@ cdef inline bint is_packed_ledger_event(const uint8_t *value, int64_t value_byte
 cdef uint64_t head_problems(const packed_event *event, const channel_profile *profile) noexcept nogil:
     """What is wrong with the head of a ledger event: a bit for each outcome code; the lowest is the refusal."""
     cdef uint64_t problems = 0
-    problems |= bit_if(event.event_type > EVENT_TYPE_CLOCK, OUTCOME_EVENT_TYPE_UNKNOWN)
+    problems |= bit_if(event.event_type > EVENT_TYPE_ADJUST, OUTCOME_EVENT_TYPE_UNKNOWN)
     problems |= bit_if(not may_publish(profile, event.event_type), OUTCOME_CHANNEL_UNKNOWN)
     problems |= bit_if(event.business_date == 0, OUTCOME_BUSINESS_DATE_INVALID)
     problems |= bit_if(event.value_date == 0, OUTCOME_VALUE_DATE_INVALID)
@@ -31,6 +31,8 @@ cdef uint64_t head_problems(const packed_event *event, const channel_profile *pr
 cdef inline bint leg_count_fits(uint8_t event_type, uint64_t leg_count) noexcept nogil:
     if event_type == EVENT_TYPE_TRANSFER:
         return 1 <= leg_count <= MAX_LEGS
+    if event_type == EVENT_TYPE_ADJUST:
+        return True  # the note, whose form is known to be right, takes what it needs
     return leg_count == (0 if event_type == EVENT_TYPE_CLOCK else 1)
 
 
@@ -74,10 +76,13 @@ cdef bint unused_fields_are_zero(const packed_leg *leg, uint8_t event_type) noex
         return leg.reserved == 0
     if event_type == EVENT_TYPE_POST or event_type == EVENT_TYPE_VOID:
         return leg.reserved == 0 and leg.timeout_s == 0
-    if event_type == EVENT_TYPE_REVERSE:
+    if event_type == EVENT_TYPE_REVERSE or event_type == EVENT_TYPE_ADJUST:
         memset(unused.pending_serial, 0, sizeof(unused.pending_serial))
         unused.pending_channel = unused.pending_business_date = 0
         unused.amount_fen = 0
+        if event_type == EVENT_TYPE_ADJUST:
+            memset(unused.debit_account, 0, sizeof(unused.debit_account))
+            memset(unused.credit_account, 0, sizeof(unused.credit_account))
     elif event_type != EVENT_TYPE_CLOCK:
         memset(unused.debit_account, 0, sizeof(unused.debit_account))
         if event_type == EVENT_TYPE_OPEN_ACCOUNT:
@@ -130,8 +135,6 @@ cdef uint16_t decode_packed_ledger_event(
     """Decode a packed ledger event; ``legs`` has room for MAX_LEGS. Returns as decode_event does."""
     cdef int64_t leg_bytes = value_bytes - <int64_t>sizeof(packed_event)
     cdef uint64_t leg_count
-    if value[1] == EVENT_TYPE_ADJUST:
-        return DECODE_SLOW
     memcpy(event, value, sizeof(packed_event))
     leg_count = event.detail
     if leg_bytes > <int64_t>(MAX_LEGS * sizeof(packed_leg)) or leg_bytes % <int64_t>sizeof(packed_leg) != 0 \
@@ -140,16 +143,39 @@ cdef uint16_t decode_packed_ledger_event(
         memset(event, 0, sizeof(packed_event))
         return OUTCOME_PACKED_MALFORMED
     memcpy(legs, value + sizeof(packed_event), <size_t>leg_bytes)
-    return judge_ledger_event(event, legs, channels)
+    if event.event_type == EVENT_TYPE_ADJUST:
+        return judge_packed_adjustment(event, legs, channels)
+    return judge_ledger_event(event, legs, channels, 0)
 
 
-cdef uint16_t judge_ledger_event(packed_event *event, const packed_leg *legs, const channel_table *channels) noexcept nogil:
-    """Make all checks of a ledger event that need no ledger. Returns as decode_event does."""
+cdef uint16_t judge_packed_adjustment(packed_event *event, const packed_leg *legs, const channel_table *channels) noexcept nogil:
+    cdef const uint8_t *end = <const uint8_t *>&legs[event.detail]
+    cdef note_texts note
+    if event.detail < 2 or not unpack_note(<const uint8_t *>&legs[1], end, &note):
+        memset(event, 0, sizeof(packed_event))
+        return OUTCOME_PACKED_MALFORMED
+    return judge_adjustment(event, legs, channels, &note, 0)
+
+
+cdef uint16_t judge_adjustment(
+    packed_event *event, const packed_leg *legs, const channel_table *channels, const note_texts *note, uint64_t problems
+) noexcept nogil:
+    """Make the checks of judge_ledger_event, and those of the amount and the note."""
     cdef const channel_profile *profile = &channels.profiles[event.channel if event.channel < 256 else 0]
-    cdef uint64_t problems = head_problems(event, profile)
+    problems |= adjustment_problems(note, legs[0].amount_fen, profile)
+    return judge_ledger_event(event, legs, channels, problems)
+
+
+cdef uint16_t judge_ledger_event(
+    packed_event *event, const packed_leg *legs, const channel_table *channels, uint64_t problems
+) noexcept nogil:
+    """Make all checks of a ledger event that need no ledger, besides known problems. Returns as decode_event does."""
+    cdef const channel_profile *profile = &channels.profiles[event.channel if event.channel < 256 else 0]
+    cdef uint64_t leg_count = min(event.detail, <uint64_t>MAX_LEGS) if event.event_type != EVENT_TYPE_ADJUST else 1
     cdef uint16_t code
     cdef uint64_t at
-    for at in range(event.detail):
+    problems |= head_problems(event, profile)
+    for at in range(leg_count):
         problems |= leg_problems(&legs[at], event.event_type, channels) | scope_problems(event, &legs[at], profile)
     if not problems:
         return OUTCOME_APPLIED
@@ -160,7 +186,10 @@ cdef uint16_t judge_ledger_event(packed_event *event, const packed_leg *legs, co
 cdef inline uint16_t decode_with_legs(
     const uint8_t *value, int64_t value_bytes, const channel_table *channels, packed_event *event, packed_leg *legs
 ) noexcept nogil:
-    """Decode any value as decode_event does; of a ledger event ``event.detail`` counts its legs, for which there is room."""
+    """Decode any value as decode_event does; of a ledger event ``event.detail`` counts its legs, for which there is room.
+
+    DECODE_SLOW: the caller takes the GIL and calls decode_event_slow.
+    """
     cdef uint16_t code
     if is_packed_ledger_event(value, value_bytes):
         return decode_packed_ledger_event(value, value_bytes, channels, event, legs)

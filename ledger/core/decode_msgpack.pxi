@@ -44,15 +44,11 @@ cdef inline const uint8_t *msgpack_unsigned(const uint8_t *at, const uint8_t *en
 
 
 cdef inline const uint8_t *msgpack_amount(const uint8_t *at, const uint8_t *end, text_event *found) noexcept nogil:
-    """Take an unsigned integer; return where it ends, NULL where there is none."""
+    """Take a positive integer of 63 bits; return where it ends, NULL where there is none."""
     cdef uint64_t amount = 0
     cdef const uint8_t *after = msgpack_unsigned(at, end, &amount)
-    if amount == 0:
-        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_NOT_POSITIVE
-    if amount >> 63:
-        found.problems |= <uint64_t> 1 << OUTCOME_AMOUNT_TOO_GREAT
     found.event.amount_fen = <int64_t> amount
-    return after
+    return after if found.event.amount_fen > 0 else NULL
 
 
 cdef inline const uint8_t *msgpack_value(

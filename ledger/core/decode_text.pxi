@@ -1,8 +1,7 @@
 # The fields of a JSON or MessagePack event, given as text, to the numbers of a packed_event. Owns text_event; uses channel_table.
 #
-# What is wrong with one field is noted, and the event refused for it at the end. False or NULL means "more is unusual than a
-# field", and leads to DECODE_SLOW. Eight characters are read at a time where the length allows it: a little-endian word whose
-# lowest byte is the first character.
+# Of bills and payments that are plain and right: False or NULL means that something is not, and leads to DECODE_SLOW. Eight
+# characters are read at a time where the length allows it: a little-endian word whose lowest byte is the first character.
 
 cdef extern from * nogil:
     """
@@ -40,7 +39,7 @@ cdef enum:
     OPTIONAL_FIELDS = 0xCC0         # value_date, outlet, payer and terminal
     REQUIRED_BILL_FIELDS = 0x33F
     PAYMENT_FIELDS = 0xC80          # outlet, payer and terminal: of payments only
-    MAX_EVENT_BYTES = 65536         # of a plain event; the slow path takes longer ones
+    MAX_EVENT_BYTES = 65536         # of a plain event
     MAX_FAST_DIGITS = 18            # of an amount: cannot overflow
     LAST_YEAR = 2149
 
@@ -58,7 +57,6 @@ cdef struct text_event:
     uint32_t period
     uint32_t due_date
     uint32_t seen           # a bit for each FIELD_*
-    uint64_t problems       # a bit for each outcome code, as in decode_packed
 
 
 cdef inline uint64_t load_word(const uint8_t *text) noexcept nogil:
@@ -200,7 +198,7 @@ cdef inline bint take_serial(uint8_t *serial, int form, const uint8_t *text, siz
         if not take_uuid_serial(serial, text, count):
             return False
     else:
-        if not 0 < count <= 16:  # a field that is not there has no text to copy from
+        if not 0 < count <= 16 or text[count - 1] == 0:  # zeros behind the text would not be seen among the 16 bytes
             return False
         memset(serial, 0, 16)
         memcpy(serial, text, count)
@@ -248,15 +246,6 @@ cdef inline int field_at(const uint8_t *text, size_t left, size_t *name_bytes) n
     return FIELD_BUSINESS_DATE if name_is(text, left, b"business_date", 13) else NO_FIELD
 
 
-cdef inline bint is_plain(const uint8_t *text, size_t count) noexcept nogil:
-    """Whether the text is ASCII that JSON writes as it is."""
-    cdef size_t at
-    for at in range(count):
-        if not 0x20 <= text[at] <= 0x7E or text[at] == c'"' or text[at] == c'\\':
-            return False
-    return True
-
-
 cdef inline bint take_event_type(packed_event *event, const uint8_t *text, size_t count) noexcept nogil:
     if count == 7 and memcmp(text, b"payment", 7) == 0:
         event.event_type = EVENT_TYPE_PAYMENT
@@ -265,56 +254,45 @@ cdef inline bint take_event_type(packed_event *event, const uint8_t *text, size_
     return event.event_type != 0
 
 
-cdef inline int number_text(
-    text_event *found, const channel_table *channels, int field, const uint8_t *text, size_t count
-) noexcept nogil:
-    """Turn the text of a field into its number; return the refusal where it is none, else 0."""
-    cdef packed_event *event = found.event
-    if field == FIELD_TYPE:
-        return 0 if take_event_type(event, text, count) else OUTCOME_EVENT_TYPE_UNKNOWN
-    elif field == FIELD_CHANNEL:
-        event.channel = channel_by_name(channels, <const char *> text, count)
-        return 0 if event.channel else OUTCOME_CHANNEL_UNKNOWN
-    elif field == FIELD_BUSINESS_DATE:
-        event.business_date = text_to_date(text, count)
-        return 0 if event.business_date else OUTCOME_BUSINESS_DATE_INVALID
-    elif field == FIELD_SERIAL:
-        found.serial = text
-        found.serial_bytes = count
-        return 0
-    elif field == FIELD_HOUSEHOLD:
-        return 0 if take_household(event, text, count) else OUTCOME_HOUSEHOLD_NOT_13_DIGITS
-    elif field == FIELD_VALUE_DATE:
-        event.value_date = text_to_date(text, count)
-        return 0 if event.value_date else OUTCOME_VALUE_DATE_INVALID
-    elif field == FIELD_OUTLET:
-        found.outlet = digits_to_number(text, count)
-        return 0 if found.outlet else OUTCOME_OUTLET_MALFORMED
-    elif field == FIELD_PAYER:
-        event.payer = digits_to_number(text, count)
-        return 0 if event.payer else OUTCOME_PAYER_MALFORMED
-    elif field == FIELD_TERMINAL:
-        found.terminal = text
-        found.terminal_bytes = count
-        return 0
-    elif field == FIELD_PERIOD:
-        found.period = text_to_period(text, count)
-        return 0 if found.period else OUTCOME_PERIOD_INVALID
-    elif field == FIELD_DUE_DATE:
-        found.due_date = text_to_date(text, count)
-        return 0 if found.due_date else OUTCOME_DUE_DATE_INVALID
-    return OUTCOME_FIELD_TYPE_WRONG
-
-
 cdef inline bint take_text(
     text_event *found, const channel_table *channels, int field, const uint8_t *text, size_t count
 ) noexcept nogil:
-    """Take the text of a field and note what is wrong with it; False where that leaves more to look at than the field."""
-    cdef int problem = number_text(found, channels, field, text, count)
-    if problem == 0:
+    """Turn the text of a field into its number; False where it is none."""
+    cdef packed_event *event = found.event
+    if field == FIELD_TYPE:
+        return take_event_type(event, text, count)
+    elif field == FIELD_CHANNEL:
+        event.channel = channel_by_name(channels, <const char *> text, count)
+        return event.channel != 0
+    elif field == FIELD_BUSINESS_DATE:
+        event.business_date = text_to_date(text, count)
+        return event.business_date != 0
+    elif field == FIELD_SERIAL:
+        found.serial = text
+        found.serial_bytes = count
         return True
-    found.problems |= <uint64_t> 1 << problem
-    return problem >= OUTCOME_CHANNEL_UNKNOWN and is_plain(text, count)
+    elif field == FIELD_HOUSEHOLD:
+        return take_household(event, text, count)
+    elif field == FIELD_VALUE_DATE:
+        event.value_date = text_to_date(text, count)
+        return event.value_date != 0
+    elif field == FIELD_OUTLET:
+        found.outlet = digits_to_number(text, count)
+        return found.outlet != 0
+    elif field == FIELD_PAYER:
+        event.payer = digits_to_number(text, count)
+        return event.payer != 0
+    elif field == FIELD_TERMINAL:
+        found.terminal = text
+        found.terminal_bytes = count
+        return True
+    elif field == FIELD_PERIOD:
+        found.period = text_to_period(text, count)
+        return found.period != 0
+    elif field == FIELD_DUE_DATE:
+        found.due_date = text_to_date(text, count)
+        return found.due_date != 0
+    return False
 
 
 cdef inline void begin_text_event(text_event *found, packed_event *event) noexcept nogil:
@@ -342,7 +320,7 @@ cdef inline uint8_t terminal_by_name(const channel_profile *profile, const uint8
 
 
 cdef inline uint16_t finish_text_event(text_event *found, const channel_table *channels) noexcept nogil:
-    """Check that the fields are those of the event's type and fit its channel, and fill what depends on them."""
+    """Fill what depends on other fields; DECODE_SLOW where they are not those of the event's type, or do not fit its channel."""
     cdef packed_event *event = found.event
     cdef const channel_profile *profile = &channels.profiles[event.channel]
     if event.event_type == EVENT_TYPE_PAYMENT:
@@ -351,9 +329,8 @@ cdef inline uint16_t finish_text_event(text_event *found, const channel_table *c
         event.detail = found.outlet
         if found.terminal != NULL:
             event.terminal = terminal_by_name(profile, found.terminal, found.terminal_bytes)
-            if event.terminal == UNKNOWN_TERMINAL and not is_plain(found.terminal, found.terminal_bytes):
-                return DECODE_SLOW
-        found.problems |= payment_problems(event, profile)
+        if payment_problems(event, profile):
+            return DECODE_SLOW
     else:
         if found.seen & ~<uint32_t> OPTIONAL_FIELDS != REQUIRED_BILL_FIELDS or found.seen & PAYMENT_FIELDS:
             return DECODE_SLOW
@@ -361,9 +338,5 @@ cdef inline uint16_t finish_text_event(text_event *found, const channel_table *c
     if event.value_date == 0:
         event.value_date = event.business_date
     if not may_publish(profile, event.event_type):
-        found.problems |= <uint64_t> 1 << OUTCOME_CHANNEL_UNKNOWN
-    if not take_serial(event.serial, profile.serial_form, found.serial, found.serial_bytes):
-        if not is_plain(found.serial, found.serial_bytes):
-            return DECODE_SLOW
-        found.problems |= <uint64_t> 1 << OUTCOME_SERIAL_MALFORMED
-    return refuse_packed(event, profile, found.problems) if found.problems else 0
+        return DECODE_SLOW
+    return 0 if take_serial(event.serial, profile.serial_form, found.serial, found.serial_bytes) else DECODE_SLOW

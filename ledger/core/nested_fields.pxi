@@ -1,9 +1,10 @@
-# What the fields of ledger events, top-ups and floats are called, how their values are read and where these go. Owns NESTED,
-# which is filled from ledger.event_shapes when the module is imported, and never again. decode_nested.pxi reads by it.
+# What the fields of events are called, how their values are read and where these go. Owns NESTED, which is filled from
+# ledger.event_shapes when the module is imported, and never again. decode_nested.pxi reads by it.
 
 from ledger.account_ids import AccountKind as _AccountKind
 from ledger.event_shapes import LEG_SHAPE as _LEG_SHAPE
 from ledger.event_shapes import SHAPES as _SHAPES
+from ledger.event_shapes import UNTYPED as _UNTYPED
 from ledger.event_structs import AMOUNT_OPTIONAL as _AMOUNT_OPTIONAL
 from ledger.packed_legs import AccountFlags as _AccountFlags
 from ledger.packed_legs import LegFlags as _LegFlags
@@ -18,12 +19,15 @@ cdef enum:
     READ_DIGITS = 6
     READ_TERMINAL = 7
     READ_ACCOUNT = 8
-    READ_NUMBER = 9
-    READ_ACCOUNT_FLAGS = 10
-    READ_LEG_FLAGS = 11
-    READ_HOLD = 12
-    READ_ORIGINAL = 13
-    READ_LEGS = 14
+    READ_PERIOD = 9
+    READ_REASON = 10
+    READ_NUMBER = 11
+    READ_ACCOUNT_FLAGS = 12
+    READ_LEG_FLAGS = 13
+    READ_PERSONS = 14
+    READ_LEGS = 15
+    READ_HOLD = 16
+    READ_ORIGINAL = 17
 
     OBJECT_EVENT = 0
     OBJECT_LEG = 1
@@ -31,14 +35,16 @@ cdef enum:
     OBJECTS = 3
 
     SHAPE_UNTYPED = 0
-    SHAPE_LEG = EVENT_TYPE_BANK_FLOAT + 1  # between them the shapes of event types, by their numbers
-    SHAPE_HOLD = EVENT_TYPE_BANK_FLOAT + 2
-    SHAPE_ORIGINAL = EVENT_TYPE_BANK_FLOAT + 3
-    OBJECT_SHAPES = EVENT_TYPE_BANK_FLOAT + 4
+    SHAPE_LEG = EVENT_TYPE_ADJUST + 1  # between them the shapes of event types, by their numbers
+    SHAPE_HOLD = EVENT_TYPE_ADJUST + 2
+    SHAPE_ORIGINAL = EVENT_TYPE_ADJUST + 3
+    OBJECT_SHAPES = EVENT_TYPE_ADJUST + 4
 
-    MAX_WORDS = 64
+    MAX_WORDS = 96
     MAX_FIELDS = 32         # a bit for each
-    MAX_FIELDS_OF_ONE = 16  # as many as a short MessagePack array
+    MAX_FIELDS_OF_ONE = 16
+    UNKNOWN_FLAG = 0x8000   # what a name stands for that no flag has
+    NOT_OF_ITS_TYPE = 0x0F << OUTCOME_EVENT_TYPE_UNKNOWN  # the problems of an event that has not the fields of its type
 
 
 cdef struct known_word:  # what a word means at the places where it may stand; 0: nothing
@@ -52,6 +58,8 @@ cdef struct known_word:  # what a word means at the places where it may stand; 0
 
 cdef struct field_place:
     uint8_t read_as         # READ_*
+    uint8_t kind            # VALUE_*: what the value has to be
+    uint8_t problem         # the code that a text deserves which is no such field
     bint in_leg             # in packed_leg, not in packed_event
     uint8_t offset
     uint8_t bytes
@@ -66,8 +74,9 @@ cdef struct nested_fields:
     uint8_t word_by_name[CHANNEL_NAME_SLOTS]    # open addressing; 0 empty
     field_place places[OBJECTS][MAX_FIELDS]
     object_shape shapes[OBJECT_SHAPES]
-    uint32_t amount_bit
+    uint32_t amount_bit     # of the field of that name, as the next two
     uint32_t book_bit
+    uint32_t value_date_bit
     uint16_t amount_optional                    # the LEG_* with which a leg need not have an amount
 
 cdef nested_fields NESTED
@@ -109,51 +118,70 @@ cdef known_word *add_word(str name, int number) except NULL:
 
 
 cdef list _places():
-    """Return for each kind of object its fields: name to (READ_*, whether in packed_leg, offset, bytes)."""
+    """Return for each kind of object its fields: name to (READ_*, whether in packed_leg, offset, bytes, problem)."""
     cdef packed_event event
     cdef packed_leg leg
     cdef size_t head = <size_t>&event, of_leg = <size_t>&leg
-    amount = (READ_NUMBER, True, <size_t>&leg.amount_fen - of_leg, sizeof(leg.amount_fen))
-    debit = (READ_ACCOUNT, True, <size_t>&leg.debit_account - of_leg, sizeof(leg.debit_account))
-    credit = (READ_ACCOUNT, True, <size_t>&leg.credit_account - of_leg, sizeof(leg.credit_account))
-    hold = (READ_HOLD, True, 0, 0)
+    cdef size_t detail = <size_t>&event.detail - head
+    wrong = OUTCOME_ACCOUNT_MALFORMED
+    amount = (READ_NUMBER, True, <size_t>&leg.amount_fen - of_leg, sizeof(leg.amount_fen), 0)
+    debit = (READ_ACCOUNT, True, <size_t>&leg.debit_account - of_leg, sizeof(leg.debit_account), wrong)
+    credit = (READ_ACCOUNT, True, <size_t>&leg.credit_account - of_leg, sizeof(leg.credit_account), wrong)
     moving = {
         "debit": debit,
         "credit": credit,
         "amount_fen": amount,
-        "book": (READ_NUMBER, True, <size_t>&leg.book - of_leg, sizeof(leg.book)),
-        "code": (READ_NUMBER, True, <size_t>&leg.code - of_leg, sizeof(leg.code)),
-        "user_data": (READ_NUMBER, True, <size_t>&leg.user_data - of_leg, sizeof(leg.user_data)),
-        "pending": hold,
+        "book": (READ_NUMBER, True, <size_t>&leg.book - of_leg, sizeof(leg.book), 0),
+        "code": (READ_NUMBER, True, <size_t>&leg.code - of_leg, sizeof(leg.code), 0),
+        "user_data": (READ_NUMBER, True, <size_t>&leg.user_data - of_leg, sizeof(leg.user_data), 0),
+        "pending": (READ_HOLD, True, 0, 0, 0),
     }
+    date = sizeof(event.business_date)
+    business_date = (READ_DATE, False, <size_t>&event.business_date - head, date, OUTCOME_BUSINESS_DATE_INVALID)
     of_event = {
-        "type": (READ_EVENT_TYPE, False, <size_t>&event.event_type - head, sizeof(event.event_type)),
-        "channel": (READ_CHANNEL, False, <size_t>&event.channel - head, sizeof(event.channel)),
-        "business_date": (READ_DATE, False, <size_t>&event.business_date - head, sizeof(event.business_date)),
-        "serial": (READ_SERIAL, False, 0, 0),
-        "value_date": (READ_DATE, False, <size_t>&event.value_date - head, sizeof(event.value_date)),
-        "household": (READ_HOUSEHOLD, False, 0, 0),
-        "payee": (READ_DIGITS, False, <size_t>&event.detail - head, sizeof(event.detail)),
-        "payer": (READ_DIGITS, False, <size_t>&event.payer - head, sizeof(event.payer)),
-        "terminal": (READ_TERMINAL, False, 0, 0),
+        "type": (READ_EVENT_TYPE, False, <size_t>&event.event_type - head, sizeof(event.event_type), OUTCOME_EVENT_TYPE_UNKNOWN),
+        "channel": (READ_CHANNEL, False, <size_t>&event.channel - head, sizeof(event.channel), OUTCOME_CHANNEL_UNKNOWN),
+        "business_date": business_date,
+        "serial": (READ_SERIAL, False, 0, 0, 0),
+        "value_date": (READ_DATE, False, <size_t>&event.value_date - head, date, OUTCOME_VALUE_DATE_INVALID),
+        "household": (READ_HOUSEHOLD, False, 0, 0, OUTCOME_HOUSEHOLD_NOT_13_DIGITS),
+        "outlet": (READ_DIGITS, False, detail, sizeof(event.detail), OUTCOME_OUTLET_MALFORMED),
+        "period": (READ_PERIOD, False, detail, 4, OUTCOME_PERIOD_INVALID),
+        "due_date": (READ_DATE, False, detail + 4, 4, OUTCOME_DUE_DATE_INVALID),
+        "payee": (READ_DIGITS, False, detail, sizeof(event.detail), OUTCOME_PAYEE_MALFORMED),
+        "payer": (READ_DIGITS, False, <size_t>&event.payer - head, sizeof(event.payer), OUTCOME_PAYER_MALFORMED),
+        "terminal": (READ_TERMINAL, False, 0, 0, 0),
         "account": debit,
         "limit_parent": credit,
         "credit_line_fen": amount,
-        "flags": (READ_ACCOUNT_FLAGS, True, <size_t>&leg.flags - of_leg, sizeof(leg.flags)),
-        "original": (READ_ORIGINAL, True, 0, 0),
-        "legs": (READ_LEGS, True, 0, 0),
+        "flags": (READ_ACCOUNT_FLAGS, True, 0, 0, 0),
+        "original": (READ_ORIGINAL, True, 0, 0, 0),
+        "legs": (READ_LEGS, True, 0, 0, 0),
+        "allowed_by": (READ_PERSONS, True, 0, 0, 0),
+        "reason": (READ_REASON, True, 0, 0, 0),
+        "disputed": (READ_ORIGINAL, True, 0, 0, 0),
     }
     own_of_leg = {
-        "flags": (READ_LEG_FLAGS, True, <size_t>&leg.flags - of_leg, sizeof(leg.flags)),
-        "timeout_s": (READ_NUMBER, True, <size_t>&leg.timeout_s - of_leg, sizeof(leg.timeout_s)),
+        "flags": (READ_LEG_FLAGS, True, 0, 0, 0),
+        "timeout_s": (READ_NUMBER, True, <size_t>&leg.timeout_s - of_leg, sizeof(leg.timeout_s), 0),
     }
+    wrong = OUTCOME_LEG_FIELD_MALFORMED
     of_name = {
-        "channel": (READ_CHANNEL, True, <size_t>&leg.pending_channel - of_leg, sizeof(leg.pending_channel)),
-        "business_date": (READ_DATE, True, <size_t>&leg.pending_business_date - of_leg, sizeof(leg.pending_business_date)),
-        "serial": (READ_SERIAL, True, 0, 0),
-        "leg": (READ_NUMBER, True, <size_t>&leg.pending_leg - of_leg, sizeof(leg.pending_leg)),
+        "channel": (READ_CHANNEL, True, <size_t>&leg.pending_channel - of_leg, sizeof(leg.pending_channel), wrong),
+        "business_date": (READ_DATE, True, <size_t>&leg.pending_business_date - of_leg, date, wrong),
+        "serial": (READ_SERIAL, True, 0, 0, 0),
+        "leg": (READ_NUMBER, True, <size_t>&leg.pending_leg - of_leg, sizeof(leg.pending_leg), 0),
     }
     return [of_event | moving, own_of_leg | moving, of_name]
+
+
+cdef int _kind_of(int read_as) noexcept:
+    """Return what a value has to be to be read so."""
+    if read_as < READ_NUMBER:
+        return VALUE_TEXT
+    if read_as == READ_NUMBER:
+        return VALUE_NUMBER
+    return VALUE_OBJECT if read_as >= READ_HOLD else VALUE_LIST
 
 
 cdef int _fill_words(list names, dict numbers) except -1:
@@ -171,32 +199,37 @@ cdef int _fill_words(list names, dict numbers) except -1:
 
 
 cdef int _fill_shape(object_shape *shape, object described, list names) except -1:
-    for at, name in enumerate(described.fields):
+    """Fill a shape; one of an event whose type cannot be known has in its order what every event has."""
+    order = described.fields if described is not _UNTYPED else [name for name in names if name in described.required]
+    for at, name in enumerate(order):
         shape.fields[<int>at] = <uint8_t>(names.index(name) + 1)
-        shape.allowed |= <uint32_t>1 << shape.fields[<int>at]
-        shape.required |= <uint32_t>(name in described.required) << shape.fields[<int>at]
+    for name in described.fields:
+        shape.allowed |= <uint32_t>1 << <int>(names.index(name) + 1)
+        shape.required |= <uint32_t>(name in described.required) << <int>(names.index(name) + 1)
     return 0
 
 
 cdef int _fill_nested() except -1:
-    """Fill NESTED: of all event types but those that decode_text.pxi knows, and adjustments, which are left to the slow path."""
+    """Fill NESTED. Raises ValueError for a field that has no place, OverflowError for more than there is room for."""
     cdef int field, kind
     objects = _places()
     names = list(dict.fromkeys(name for places in objects for name in places))
-    numbers = {name: number for name, number in _EVENT_NUMBERS.items() if EVENT_TYPE_PAYMENT < number < EVENT_TYPE_ADJUST}
-    _fill_words(names, numbers)
+    if len(names) >= MAX_FIELDS:
+        raise OverflowError("a field has no bit of its own")
+    _fill_words(names, _EVENT_NUMBERS)
     for kind, places in enumerate(objects):
-        for name, (read_as, in_leg, offset, size) in places.items():
+        for name, (read_as, in_leg, offset, size, problem) in places.items():
             field = names.index(name) + 1
-            NESTED.places[kind][field] = field_place(read_as, in_leg, offset, size)
-    NESTED.shapes[SHAPE_UNTYPED].fields[0] = <uint8_t>(names.index("type") + 1)
-    for name, number in numbers.items():
+            NESTED.places[kind][field] = field_place(read_as, _kind_of(read_as), problem, in_leg, offset, size)
+    _fill_shape(&NESTED.shapes[SHAPE_UNTYPED], _UNTYPED, names)
+    for name, number in _EVENT_NUMBERS.items():
         _fill_shape(&NESTED.shapes[<int>number], _SHAPES[name], names)
     _fill_shape(&NESTED.shapes[SHAPE_LEG], _LEG_SHAPE, names)
     _fill_shape(&NESTED.shapes[SHAPE_HOLD], _SHAPES["post"].fields["pending"], names)
     _fill_shape(&NESTED.shapes[SHAPE_ORIGINAL], _SHAPES["reverse"].fields["original"], names)
     NESTED.amount_bit = <uint32_t>1 << <int>(names.index("amount_fen") + 1)
     NESTED.book_bit = <uint32_t>1 << <int>(names.index("book") + 1)
+    NESTED.value_date_bit = <uint32_t>1 << <int>(names.index("value_date") + 1)
     NESTED.amount_optional = sum(_LegFlags[name] for name in _AMOUNT_OPTIONAL)
     return 0
 

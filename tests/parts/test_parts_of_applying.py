@@ -1,18 +1,30 @@
 """From decoded events to durable frames: keys, posting, frames, digests."""
 
+from itertools import islice
+
 import pytest
 
 from bench.feeding import PreparedBlock, opening_of
 from bench.workload import Workload
-from ledger._core import chain_digests
+from ledger._core import build_batch, chain_digests
 from ledger.engine import Engine
 from ledger.journal import RingShape
 from ledger.layouts import ENTRIES_PER_BLOCK, JOURNAL_ENTRY
 from tests.journals import ledger_entries, open_small, transfers_in
 from tests.parts.conftest import ROUNDS
+from tests.wrong_events import wrong_events
 
 FRAME_ENTRIES = 4096
 FRAMES = 8
+RECORDS_PER_BATCH = 500
+WRONG = [
+    "JSON cut short",
+    "field unknown",
+    "amount as text",
+    "amount zero",
+    "MessagePack, amount as text",
+    "leg with an unknown flag",
+]
 
 
 @pytest.fixture
@@ -52,6 +64,31 @@ def test_applying_a_block_of_duplicates(measure, engine, size):
     status = engine.status()
     assert status.events_applied == size
     assert status.events_existing == status.records_consumed - size > 0
+
+
+@pytest.mark.parametrize(("kind", "every"), [("amount zero", 0), *((kind, every) for kind in WRONG for every in (20, 1))])
+def test_applying_a_block_with_wrong_events(measure, engine, size, kind, every):
+    """Walk, decode and refuse, or post, events in JSON: of a kind of wrong ones none, every twentieth, or all."""
+    count = size // 10
+    workload = Workload(events=count * (ROUNDS + 1), households=size, json=True, duplicates=0.0, refused=0.0)
+    wrong = wrong_events(kind, count)
+    parts = iter(range(0, workload.events, count))
+
+    def block() -> PreparedBlock:
+        first = next(parts)
+        values = list(islice(workload.values(first), count))
+        if every:
+            values[::every] = wrong[::every]
+        records = [(None, value, workload.timestamp_ms(event)) for event, value in enumerate(values, first)]
+        batches = [
+            build_batch(records[at : at + RECORDS_PER_BATCH], engine.next_offset + at)
+            for at in range(0, count, RECORDS_PER_BATCH)
+        ]
+        return PreparedBlock(b"".join(batches), engine.next_offset + count)
+
+    measure(lambda block: apply(engine, block), count, "events", block)
+    status = engine.status()
+    assert status.events_refused == (status.records_consumed // every if every else 0)
 
 
 @pytest.fixture(scope="module")

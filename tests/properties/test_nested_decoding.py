@@ -1,4 +1,4 @@
-"""Ledger events, top-ups and floats in JSON and MessagePack: what the core decodes by itself, held against plain Python."""
+"""Nested events in JSON and MessagePack, right and wrong, written in many ways: the core by itself against plain Python."""
 
 import json
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from ledger.packed_legs import MAX_LEGS
 from ledger.schema import EXAMPLES
 from tests.decoders import DECODE_SLOW, DECODER, core_agrees_with_plain_python
 from tests.event_samples import PAYMENT, adjustments, funds_events, ledger_events
+from tests.wrong_events import KINDS, outcome_of, wrong_events
 
-FAST_EVENTS = ledger_events() | funds_events()
-EVENTS = FAST_EVENTS | adjustments()
+EVENTS = ledger_events() | funds_events() | adjustments()
 NAMES = sorted({name for shape in (*SHAPES.values(), LEG_SHAPE) for name in shape.fields} | {"leg", "Type", "", "x" * 40})
 WORDS = [
     "transfer",
@@ -46,10 +46,57 @@ ACCOUNTS = [
     "till:0x1",
     "till: 1",
 ]
-TEXTS = ["2026-07-23", "2026-02-29", "P-1", "P 1", "1" * 17, "7", "0", "3301234567890", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"]
-NUMBERS = [0, 1, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, -1, 1.0, True, None]
+TEXTS = [
+    "T1\0",
+    "\U0001f600",
+    "x" * 33,
+    "王" * 11,
+    "x" * 201,
+    " x",
+    "x\u200b",
+    "2026-07-23",
+    "2026-02-29",
+    "P-1",
+    "P 1",
+    "1" * 17,
+    "7",
+    "0",
+    "3301234567890",
+    "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+]
+NUMBERS = [
+    0,
+    1,
+    255,
+    256,
+    65535,
+    65536,
+    2**32 - 1,
+    2**32,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+    2**64,
+    10**20,
+    10**30,
+    -1,
+    -(10**20),
+    1.0,
+    1e300,
+    True,
+    None,
+]
 NAME = {"channel": "ledger", "business_date": "2026-07-23", "serial": "T-1"}
 NESTED = [[], {}, ["pending"], ["closed", "closed"], ["post_pending", 1], [[]], [{}], NAME, NAME | {"leg": 255}, [{"code": 1}]]
+NESTED += [
+    ["Wang", "Li"],
+    ["Wang", "Wang"],
+    {"a": {"b": {}}},
+    {"a": {"b": {"c": {}}}},
+    [[[1]]],
+    [[[[1]]]],
+    [["", None, 1.5, False]],
+]
 VALUES = st.sampled_from([*WORDS, *ACCOUNTS, *TEXTS, *NUMBERS, *NESTED])
 SPACES = st.sampled_from(["", " ", "\n", "\t\r ", "\v"])
 
@@ -88,47 +135,91 @@ def changed_events(draw):
     return event
 
 
-def as_json(value, space):
-    if isinstance(value, Members):
-        inner = ",".join(f"{as_json(name, space)}:{as_json(each, space)}" for name, each in value.pairs)
-        return f"{space}{{{space}{inner}}}{space}"
-    if isinstance(value, list):
-        return f"{space}[{','.join(as_json(each, space) for each in value)}{space}]{space}"
-    return space + json.dumps(value, ensure_ascii=False) + space
+def json_string(text, escaped):
+    if not escaped:
+        return json.dumps(text, ensure_ascii=False)
+    units = text.encode("utf-16-be").hex()
+    return '"' + "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4)) + '"'
 
 
-def as_msgpack(value):
+def as_json(value, space, escaped=False):
+    """Write a value with space around all its parts, and each character of its texts as it is or as an escape."""
     if isinstance(value, Members):
-        parts = b"".join(msgspec.msgpack.encode(name) + as_msgpack(each) for name, each in value.pairs)
-        return bytes([0x80 | len(value.pairs)]) + parts
+        members = (f"{as_json(name, space, escaped)}:{as_json(each, space, escaped)}" for name, each in value.pairs)
+        return f"{space}{{{space}{','.join(members)}}}{space}"
     if isinstance(value, list):
-        return bytes([0x90 | len(value)]) + b"".join(as_msgpack(each) for each in value)
+        return f"{space}[{','.join(as_json(each, space, escaped) for each in value)}{space}]{space}"
+    return space + (json_string(value, escaped) if isinstance(value, str) else json.dumps(value)) + space
+
+
+def msgpack_head(count, width, short, wide):
+    return bytes([short | count]) if width == 0 else bytes([wide + (width == 4)]) + count.to_bytes(width, "big")
+
+
+def as_msgpack(value, width=0):
+    """Write a value with lengths in so many bytes, 0, 2 or 4; 0 as short as can be."""
+    if isinstance(value, Members):
+        parts = b"".join(as_msgpack(part, width) for pair in value.pairs for part in pair)
+        return msgpack_head(len(value.pairs), width, 0x80, 0xDE) + parts
+    if isinstance(value, list):
+        return msgpack_head(len(value), width, 0x90, 0xDC) + b"".join(as_msgpack(each, width) for each in value)
+    if isinstance(value, str) and width:
+        return msgpack_head(len(value.encode()), width, 0, 0xDA) + value.encode()
+    if type(value) is int:
+        value = max(-(2**63), min(value, 2**64 - 1))
+        if width:
+            return b"\xcf" + value.to_bytes(8, "big") if value >= 2**63 else b"\xd3" + value.to_bytes(8, "big", signed=True)
     return msgspec.msgpack.encode(value)
 
 
+WIDTHS = st.sampled_from([0, 2, 4])
+
+
+def core_alone_agrees_with_plain_python(value):
+    core_agrees_with_plain_python(value)
+    assert DECODER.decode_fast(value)[0] != DECODE_SLOW
+
+
+@given(changed_events(), SPACES, WIDTHS)
+def test_nearly_right_events_need_no_slow_path(event, space, width):
+    core_alone_agrees_with_plain_python(as_json(event, space).encode())
+    core_alone_agrees_with_plain_python(as_msgpack(event, width))
+    core_alone_agrees_with_plain_python(as_msgpack([value for _, value in event.pairs], width))
+
+
 @given(changed_events(), SPACES)
-def test_nearly_right_events(event, space):
-    core_agrees_with_plain_python(as_json(event, space).encode())
-    core_agrees_with_plain_python(as_msgpack(event))
-    core_agrees_with_plain_python(as_msgpack([value for _, value in event.pairs]))
+def test_nearly_right_events_in_escapes(event, space):
+    core_agrees_with_plain_python(as_json(event, space, escaped=True).encode())
 
 
-@given(FAST_EVENTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_usual_kinds_of_wrong_events_need_no_slow_path(kind):
+    for value in wrong_events(kind, 3):
+        assert DECODER.decode_fast(value)[0] == core_agrees_with_plain_python(value) == outcome_of(kind)
+
+
+@pytest.mark.parametrize("unknown", [{f"x{number}": {"x": number} for number in range(65)}, {"x" * 1025: 1}, {"x": "x" * 1025}])
+def test_more_than_the_core_has_room_for_is_refused_all_the_same(unknown):
+    value = as_json(with_members(json.loads(encode_json(PAYMENT)) | unknown), "", escaped=True).encode()
+    assert core_agrees_with_plain_python(value) is OutcomeCode.field_unknown
+    assert core_agrees_with_plain_python(value.replace(b"1}", b"}")) is not OutcomeCode.applied
+
+
+@given(EVENTS)
 def test_right_events_need_no_slow_path(event):
     right = (OutcomeCode.applied, encode_packed(event))
     assert DECODER.decode_fast(encode_msgpack(event)) == right
     assert DECODER.decode_fast(encode_msgpack(event, as_array=True)) == right
-    if b"\\" not in (value := encode_json(event)):
-        assert DECODER.decode_fast(value) == right
+    assert DECODER.decode_fast(encode_json(event)) == DECODER.decode_fast(encode_packed(event)) == right
 
 
-@given(FAST_EVENTS, st.randoms(use_true_random=False), SPACES.filter(lambda space: space != "\v"))
+@given(EVENTS, st.randoms(use_true_random=False), SPACES.filter(lambda space: space != "\v"))
 def test_members_in_any_order_with_space_around_them_need_no_slow_path(event, random, space):
     shuffled = with_members(json.loads(encode_json(event)))
     for each in objects_in(shuffled):
         random.shuffle(each.pairs)
     value = as_json(shuffled, space).encode()
-    assert b"\\" in value or DECODER.decode_fast(value) == (OutcomeCode.applied, encode_packed(event))
+    assert DECODER.decode_fast(value) == (OutcomeCode.applied, encode_packed(event))
 
 
 @given(adjustments(), st.data())
@@ -139,14 +230,29 @@ def test_packed_adjustments_with_bytes_replaced_or_cut(event, data):
     core_agrees_with_plain_python(bytes(value[: data.draw(st.integers(1, len(value)) | st.just(len(value)))]))
 
 
+SPLINTERS = [
+    b"\\n",
+    b"]",
+    b"}",
+    b",",
+    b"-",
+    b".5",
+    b"e5",
+    b"\\ud83d",
+    b"\\udE00",
+    b"\xed\xa0\x80",
+    b"\xc0\x80",
+    b"\xde\x00",
+    b"\xdd\x00\x00",
+]
+
+
 @given(changed_events(), st.data())
 def test_nested_values_with_bytes_replaced_or_cut(event, data):
     value = bytearray(as_json(event, "").encode() if data.draw(st.booleans()) else as_msgpack(event))
     for _ in range(data.draw(st.integers(0, 2))):
         at = data.draw(st.integers(0, len(value)))
-        value[at : at + data.draw(st.integers(0, 2))] = data.draw(
-            st.binary(max_size=2) | st.sampled_from([b"\\n", b"]", b"}", b","])
-        )
+        value[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2) | st.sampled_from(SPLINTERS))
     core_agrees_with_plain_python(bytes(value[: data.draw(st.integers(1, len(value)))]))
 
 
@@ -174,8 +280,8 @@ def test_what_a_channel_may_not_publish_is_refused_without_the_slow_path(channel
         assert DECODER.decode_fast(value)[0] == core_agrees_with_plain_python(value) == OutcomeCode[refusal]
 
 
-@pytest.mark.parametrize("number", [2**64 - 1, 2**64, 10**19 * 3, 10**20, 10**30])
+@pytest.mark.parametrize("number", [2**64 - 1, 2**64, 10**19 * 3, 10**20, 10**30, -1, -(10**30), -(2**64)])
 def test_numbers_about_the_end_of_64_bits(number):
     value = encode_json(EXAMPLES[4]).replace(b'"amount_fen":500', b'"amount_fen":%d' % number)
-    assert (DECODER.decode_fast(value)[0] == DECODE_SLOW) == (number >= 2**64)
-    core_agrees_with_plain_python(value)
+    refusal = OutcomeCode.applied if 0 <= number < 2**64 else OutcomeCode.leg_field_malformed
+    assert DECODER.decode_fast(value)[0] == core_agrees_with_plain_python(value) == refusal
