@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from bench.feeding import feed_at_rate, next_blocks, prefilled_engine
+from bench.feeding import PreparedBlock, feed_at_rate, next_blocks, prefilled_engine
 from bench.percentiles import delays_s, percentile
 from bench.results import Results, new_results
 from bench.workload import Workload
@@ -14,6 +14,8 @@ from ledger.engine import Engine
 
 BLOCKS_PER_S = 100
 POLL_S = 0.0005
+# Made for each second of a catch-up: several gigabytes of them took the memory in which LMDB's file has to live.
+MOST_EVENTS_PER_S = 2_000_000
 CATCH_UP = float("inf")
 
 
@@ -56,15 +58,17 @@ def run(directory: Path, *, households: int, rates: list[float], seconds: float,
     workload = Workload(seed=seed, events=10**9, households=households)
     with prefilled_engine(directory, workload) as engine:
         first_event = 0
+        prepared: list[PreparedBlock] = []
         for rate in rates:
-            events = int(min(rate, 5_000_000) * seconds)
+            events = int(min(rate, MOST_EVENTS_PER_S) * seconds)
             paced = Workload(
                 seed=seed,
                 events=10**9,
                 households=households,
                 records_per_batch=4096 if rate == CATCH_UP else max(1, int(rate / BLOCKS_PER_S / 4)),
             )
-            prepared = next_blocks(engine, paced, first_event, first_event + events)
+            prepared.clear()
+            prepared += next_blocks(engine, paced, first_event, first_event + events)
             with WatermarkWatch(engine) as watch:
                 applied = list(feed_at_rate(engine, prepared, rate))
                 engine.wait_projected()
