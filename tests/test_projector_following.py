@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger._core import Projector
+from ledger._core import JournalReader, Projector
 from ledger.errors import Fenced
 from ledger.journal import RingShape, open_journal
 from ledger.projections.balances import BalanceReader
@@ -10,6 +10,7 @@ from tests.entries import openings, transfer
 
 RING = RingShape(frames=2, entries=1000)
 HOUSEHOLDS = 100
+MANY_ACCOUNTS = 100_000
 
 
 @pytest.fixture
@@ -54,6 +55,31 @@ def test_frames_that_left_the_ring_are_read_from_the_files(journal):
     assert fill(journal, 50) == seq + 500
     assert projector.wait_projected(seq + 500, 5)
     projector.close()
+
+
+def test_what_becomes_durable_in_long_flushes_is_applied_in_order(tmp_path):
+    """With so many accounts a flush copies frames meanwhile, and with a ring of two most of them would be gone behind it."""
+    journal = open_journal(tmp_path, source="topic/0", segment_bytes=1 << 20, ring=RING)
+    projector = Projector(journal.directory, journal.segment.ledger_id, journal.ownership.epoch, MANY_ACCOUNTS)
+    projector.load()
+    projector.start(journal.writer)
+    for first in range(0, MANY_ACCOUNTS, 1000):
+        journal.writer.append_frame(openings(1000, first=first))
+    for number in range(1000):
+        # Accounts far apart, so that each frame changes blocks all over.
+        slots = range(1 + number % 1000, MANY_ACCOUNTS, 1000)
+        journal.writer.append_frame(b"".join(transfer(slot, 0, number + 1) for slot in slots))
+    journal.writer.wait_durable(MANY_ACCOUNTS // 1000 + 1000, 30)
+    assert projector.wait_projected(journal.writer.durable_seq, 30)
+    projector.close()
+    live = projector.copy_records()
+    journal.close()
+    replay = Projector(tmp_path / "replay", journal.segment.ledger_id, 1, MANY_ACCOUNTS)
+    reader = JournalReader(tmp_path / "journal")
+    while replay.replay(reader):
+        pass
+    assert replay.copy_records() == live
+    assert BalanceReader(tmp_path).records() == (replay.applied_seq, live)
 
 
 def test_closing_applies_what_is_durable_and_a_start_goes_on_behind_it(journal, tmp_path):

@@ -5,7 +5,8 @@ cdef enum:
     # The pause before a flush is as long as four flushes, so that flushing takes a fifth of the thread, within these limits.
     LEAST_PAUSE_NS = 1000000
     MOST_SHORT_PAUSE_NS = 50000000
-    MOST_PAUSE_NS = 300000000
+    MOST_LONG_PAUSE_NS = 150000000
+    MOST_DRAIN_NS = 300000000  # behind the pause, while frames are there that are not applied
     DISK_FULL_PAUSE_NS = 1000000000
 
 
@@ -16,10 +17,10 @@ cdef inline uint64_t monotonic_ns() noexcept nogil:
 
 
 cdef inline uint64_t pause_before_ns(uint64_t flush_ns) noexcept nogil:
-    """Four times as long as a short flush will take; as long as a long one will, so that half a core stays for the engine."""
+    """Four times as long as a short flush will take; half as long as a long one will."""
     return max(
         min(max(4 * flush_ns, <uint64_t>LEAST_PAUSE_NS), <uint64_t>MOST_SHORT_PAUSE_NS),
-        min(flush_ns, <uint64_t>MOST_PAUSE_NS),
+        min(flush_ns // 2, <uint64_t>MOST_LONG_PAUSE_NS),
     )
 
 

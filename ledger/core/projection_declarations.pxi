@@ -123,9 +123,16 @@ cdef class DurableFrames:
     cdef JournalWriter writer
     cdef JournalReader reader
     cdef uint64_t pinned
+    cdef uint8_t *kept          # copies of frames, one behind the other
+    cdef size_t kept_start      # of the next copy to give
+    cdef size_t kept_end
+    cdef uint64_t kept_number   # of the frame behind the last copy
 
     cdef const frame_header *next(self, uint64_t number, int timeout_ms) noexcept nogil
     cdef void release(self) noexcept nogil
+    cdef void keep(self, uint64_t number, uint64_t frames_left) noexcept nogil
+    cdef bint keep_frame(self, uint64_t number) noexcept nogil
+    cdef const frame_header *kept_frame(self, uint64_t number) noexcept nogil
     cdef const frame_header *read(self, uint64_t number) noexcept nogil
     cdef int raise_status(self) except -1
 
@@ -153,6 +160,7 @@ cdef class Projector:
     cdef uint64_t failure_found
     cdef object error
     cdef object thread
+    cdef DurableFrames frames     # what the thread follows
     cdef volatile int stopping    # of STOP_*
     cdef BalanceFile file
     cdef object directory
@@ -175,7 +183,8 @@ cdef class Projector:
     cdef int put_meta(self, void *txn) noexcept nogil
     cdef void publish_progress(self) noexcept nogil
     cdef bint is_bloated(self) noexcept nogil
-    cdef void follow(self, DurableFrames frames) noexcept nogil
+    cdef void follow(self) noexcept nogil
+    cdef bint flush_is_due(self, uint64_t now_ns) noexcept nogil
     cdef int wait_ms(self) noexcept nogil
     cdef int raise_failure(self, int code) except -1
 

@@ -24,6 +24,7 @@ cdef enum:
     PREFETCH_ENTRIES = 12
     MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
 
+    BLOCKS_BETWEEN_LOOKS = 512  # about a millisecond
     READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
 
@@ -387,6 +388,8 @@ cdef class Projector:
                 if code:
                     return code
                 digest += self.changed_digest(block)  # behind put_block, which has fetched the accounts
+            if block % BLOCKS_BETWEEN_LOOKS == BLOCKS_BETWEEN_LOOKS - 1 and self.frames is not None:
+                self.frames.keep(self.state.watermark_frame + 1, 0)
         memcpy(self.state.state_digest, &digest, sizeof(digest))
         return 0
 
@@ -409,39 +412,47 @@ cdef class Projector:
 
     def run(self, JournalWriter writer not None):
         """Apply and flush the durable frames of ``writer`` until ``close``. What stopped it otherwise, ``check`` raises."""
-        cdef DurableFrames frames
         try:
-            frames = DurableFrames(writer, self.directory.parent / "journal")
+            self.frames = DurableFrames(writer, self.directory.parent / "journal")
             while True:
                 with nogil:
-                    self.follow(frames)
-                frames.raise_status()
+                    self.follow()
+                self.frames.raise_status()
                 if self.stopping or self.failure > 0:
                     return
                 self.failure = 0  # an LMDB file that is of no use any more, or bloated; the replica is as good as ever
                 self.start_generation()
         except Exception as error:
             self.error, self.failure = error, PROJECTOR_ERROR
+        finally:
+            self.frames = None
 
-    cdef void follow(self, DurableFrames frames) noexcept nogil:
+    cdef void follow(self) noexcept nogil:
         """Return when asked to stop, when something failed, or when the file is bloated."""
         cdef const frame_header *frame
         cdef uint64_t reader_check_ns = 0, now_ns
         cdef int dead
         while self.stopping != STOP_AT_ONCE and not self.failure:
-            frame = frames.next(self.state.watermark_frame + 1, self.wait_ms())
+            frame = self.frames.next(self.state.watermark_frame + 1, self.wait_ms())
             if frame != NULL:
                 self.apply_frame(frame, frame_entries(frame))
-                frames.release()
-            elif frames.reader.status != READ_OK or self.stopping:
+                self.frames.release()
+                self.frames.keep(self.state.watermark_frame + 1, self.frames.writer.ring_frames // 2)
+            elif self.frames.reader.status != READ_OK or self.stopping:
                 return
             now_ns = monotonic_ns()
-            if now_ns >= next_flush_ns(&self.pace, self.dirty_pages()) and self.state.watermark_frame != self.flushed_frame:
-                if not self.flush_changes() and self.is_bloated():
-                    return
+            if self.flush_is_due(now_ns) and not self.flush_changes() and self.is_bloated():
+                return
             if now_ns >= reader_check_ns:
                 LMDB.reader_check(self.file.env, &dead)
                 reader_check_ns = now_ns + READER_CHECK_NS
+
+    cdef bint flush_is_due(self, uint64_t now_ns) noexcept nogil:
+        """Behind the pause, and with all that is durable: what came during a long flush would else wait for one more."""
+        cdef uint64_t due_ns = next_flush_ns(&self.pace, self.dirty_pages())
+        if now_ns < due_ns or self.state.watermark_frame == self.flushed_frame:
+            return False
+        return now_ns >= due_ns + MOST_DRAIN_NS or self.frames.writer.get_durable_frame() <= self.state.watermark_frame
 
     cdef int wait_ms(self) noexcept nogil:
         """How long to wait for a frame."""
