@@ -275,7 +275,7 @@ cdef int put_block(BalanceFile file, void *txn, uint32_t block, const account_re
         return code
     header = <account_block_header *>data.data
     header.last_seq, header.block, header.account_count = greatest_seq(&records[first], size), block, size
-    memcpy(&header[1], &records[first], size * sizeof(account_record))
+    copy_past_cache(&header[1], &records[first], size * sizeof(account_record))
     memset(<account_record *>&header[1] + size, 0, (ACCOUNTS_PER_BLOCK - size) * sizeof(account_record))
     return 0
 

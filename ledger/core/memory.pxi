@@ -5,7 +5,31 @@ cdef extern from * nogil:
     /* A macro: GCC takes a call of a function that only prefetches for one without effect, and leaves it out. */
     #define prefetch_two_lines(address) \\
         (__builtin_prefetch(address, 1), __builtin_prefetch((const char *)(address) + 64, 1))
+
+    /* Copies to memory that is not read soon: without this a processor reads what it is going to write over. */
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    static inline void copy_past_cache(void *to, const void *from, size_t length) {
+        char *out = to;
+        const char *in = from;
+        size_t head = -(size_t)out & 63;
+        if (head > length) { head = length; }
+        memcpy(out, in, head);
+        for (out += head, in += head, length -= head; length >= 64; out += 64, in += 64, length -= 64) {
+            for (int at = 0; at < 64; at += 16) {
+                _mm_stream_si128((__m128i *)(out + at), _mm_loadu_si128((const __m128i *)(in + at)));
+            }
+        }
+        memcpy(out, in, length);
+    }
+    #define end_of_copies() _mm_sfence()
+    #else
+    #define copy_past_cache memcpy
+    #define end_of_copies() ((void)0)
+    #endif
     """
+    void copy_past_cache(void *to, const void *source, size_t length)
+    void end_of_copies()
     void prefetch "__builtin_prefetch"(const void *address, int write)
     void prefetch_two_lines(const void *address)
 

@@ -390,6 +390,7 @@ cdef class Projector:
                 digest += self.changed_digest(block)  # behind put_block, which has fetched the accounts
             if block % BLOCKS_BETWEEN_LOOKS == BLOCKS_BETWEEN_LOOKS - 1 and self.frames is not None:
                 self.frames.keep(self.state.watermark_frame + 1, 0)
+        end_of_copies()
         memcpy(self.state.state_digest, &digest, sizeof(digest))
         return 0
 
