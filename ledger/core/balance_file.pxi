@@ -3,6 +3,7 @@
 
 
 cdef enum:
+    PAGES_AT_ONCE = 1024
     BLOCK_BYTES = 4048  # sizeof(account_block_header) + ACCOUNTS_PER_BLOCK * sizeof(account_record)
 
 cdef extern from * nogil:
@@ -25,6 +26,7 @@ cdef class BalanceFile:
     """The LMDB environment of one generation of balances, shared by all of this process: LMDB allows no second one."""
 
     def __cinit__(self):
+        self.data_fd = -1
         pthread_rwlock_init(&self.in_use, NULL)
 
     def __dealloc__(self):
@@ -37,6 +39,7 @@ cdef class BalanceFile:
         Nothing may be reading, and the GIL stays held: whoever waits for ``in_use`` may hold it.
         """
         cdef unsigned int flags = LMDB_NOTLS | (LMDB_NOSYNC | LMDB_WRITEMAP | LMDB_NOMEMINIT if writable else LMDB_RDONLY)
+        cdef bytes data = self.path_bytes + b"/data.mdb"
         cdef lmdb_info info
         cdef int code
         self.close()
@@ -53,6 +56,8 @@ cdef class BalanceFile:
                 code = EIO  # cut short: reading on would be a bus error
             else:
                 self.writable = writable
+                if writable:
+                    self.data_fd = open_file(data, O_RDONLY | O_CLOEXEC, 0)
                 code = self.open_databases()
         if code:
             self.close()
@@ -62,6 +67,9 @@ cdef class BalanceFile:
         if self.env:
             LMDB.env_close(self.env)
             self.env = NULL
+        if self.data_fd >= 0:
+            close_file(self.data_fd)
+            self.data_fd = -1
 
     cdef int open_databases(self) noexcept nogil:
         cdef unsigned int create = LMDB_CREATE if self.writable else 0
@@ -164,6 +172,32 @@ cdef class BalanceFile:
                     ids[0] += id_digest(block[i].id_high, block[i].id_low, first + i)
             first += size
         LMDB.cursor_close(cursor)
+        return code
+
+    cdef size_t read_ahead(self, size_t first, size_t wanted) noexcept nogil:
+        """Have some of the pages that the file will grow by, from ``first`` up to ``wanted``, in the page cache, where the system
+        clears them; return up to where that was tried. While it does that in a flush, because the file grows there, the flush
+        takes several times as long. A help only, so no failure of it counts.
+        """
+        cdef lmdb_info info
+        cdef size_t end
+        cdef void *pages
+        LMDB.env_info(self.env, &info)
+        first = max(first, info.last_page + 1)
+        end = min(first + PAGES_AT_ONCE, wanted, info.map_bytes // LMDB_PAGE_BYTES)
+        if first >= end:
+            return wanted
+        pages = mmap(NULL, (end - first) * LMDB_PAGE_BYTES, PROT_READ, MAP_SHARED, self.data_fd, first * LMDB_PAGE_BYTES)
+        if pages != MAP_FAILED:
+            madvise(pages, (end - first) * LMDB_PAGE_BYTES, MADV_POPULATE_READ)
+            munmap(pages, (end - first) * LMDB_PAGE_BYTES)
+        return end
+
+    cdef int count_pages(self, void *txn, unsigned int database, size_t *pages) noexcept nogil:
+        cdef lmdb_stat stat
+        cdef int code = LMDB.stat(txn, database, &stat)
+        if not code:
+            pages[0] = stat.branch_pages + stat.leaf_pages + stat.overflow_pages
         return code
 
     cdef int digest_slots(self, void *txn, wide_uint *ids) noexcept nogil:

@@ -34,7 +34,8 @@ cdef extern from * nogil:
     void prefetch_two_lines(const void *address)
 
 cdef enum:
-    MADV_POPULATE_WRITE = 23  # Linux 5.14; C libraries do not all have it yet
+    MADV_POPULATE_READ = 22  # Linux 5.14; C libraries do not all have it yet
+    MADV_POPULATE_WRITE = 23
 
 
 cdef inline uint64_t multiply_high(uint64_t a, uint64_t b) noexcept nogil:

@@ -22,6 +22,14 @@ cdef struct lmdb_info:
     unsigned int max_readers
     unsigned int reader_count
 
+cdef struct lmdb_stat:
+    unsigned int page_bytes
+    unsigned int depth
+    size_t branch_pages
+    size_t leaf_pages
+    size_t overflow_pages
+    size_t entries
+
 # py-lmdb's table of LMDB functions, struct MdbApi in its mdb_api.h; `void *` where the core calls nothing. Environments,
 # lmdb_txns and cursors are opaque.
 cdef struct lmdb_table:
@@ -62,7 +70,7 @@ cdef struct lmdb_table:
     int (*get)(void *txn, unsigned int dbi, lmdb_value *key, lmdb_value *data) noexcept nogil
     int (*put)(void *txn, unsigned int dbi, lmdb_value *key, lmdb_value *data, unsigned int flags) noexcept nogil
     void *delete
-    void *stat
+    int (*stat)(void *txn, unsigned int dbi, lmdb_stat *stat) noexcept nogil
     int (*cursor_open)(void *txn, unsigned int dbi, void **cursor) noexcept nogil
     void (*cursor_close)(void *cursor) noexcept nogil
     int (*cursor_get)(void *cursor, lmdb_value *key, lmdb_value *data, int operation) noexcept nogil
@@ -83,6 +91,7 @@ cdef class BalanceFile:
     cdef unsigned int slots
     cdef pthread_rwlock_t in_use  # held shared in every read; alone, to change the map or to reopen
     cdef bint writable
+    cdef int data_fd
     cdef object path
     cdef bytes path_bytes
     cdef object __weakref__
@@ -96,6 +105,8 @@ cdef class BalanceFile:
     cdef int read_meta(self, void *txn, balance_meta *meta) noexcept nogil
     cdef int read_records(self, void *txn, account_record *records, uint32_t count, wide_uint *digest) noexcept nogil
     cdef int digest_blocks(self, void *txn, uint32_t count, wide_uint *digest, wide_uint *ids) noexcept nogil
+    cdef size_t read_ahead(self, size_t first, size_t wanted) noexcept nogil
+    cdef int count_pages(self, void *txn, unsigned int database, size_t *pages) noexcept nogil
     cdef int digest_slots(self, void *txn, wide_uint *ids) noexcept nogil
     cdef int find_slot(self, void *txn, uint64_t id_high, uint64_t id_low, uint32_t *slot) noexcept nogil
     cdef int read_account(self, void *txn, uint64_t id_high, uint64_t id_low, account_record *record) noexcept nogil
@@ -146,6 +157,8 @@ cdef class Projector:
     cdef uint32_t capacity
     cdef size_t spare_bytes
     cdef size_t used_bytes        # of the file, after the last flush
+    cdef size_t slot_pages        # of the file, that hold ids
+    cdef size_t pages_ahead       # of the file, up to which they were read before LMDB asked for them
     cdef uint64_t *changed        # a word a block, a bit for each account that changed since the last flush
     cdef uint32_t dirty_count     # blocks with one that changed
     cdef wide_uint unchanged_digest  # of all accounts that did not
@@ -186,6 +199,8 @@ cdef class Projector:
     cdef void follow(self) noexcept nogil
     cdef bint flush_is_due(self, uint64_t now_ns) noexcept nogil
     cdef int wait_ms(self) noexcept nogil
+    cdef size_t wanted_pages(self) noexcept nogil
+    cdef bint reads_ahead(self) noexcept nogil
     cdef int raise_failure(self, int code) except -1
 
 # --- core/balance_view.pxi ----------------------------------------------------------------------------------------------

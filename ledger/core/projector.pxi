@@ -27,6 +27,7 @@ cdef enum:
     BLOCKS_BETWEEN_LOOKS = 512  # about a millisecond
     READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
+    READ_AHEAD_WAIT_MS = 2  # how soon such time is used
 
     # Without a reader that holds a snapshot a file keeps to twice what the accounts need; with one it grows without end.
     BLOATED_TIMES = 4
@@ -179,6 +180,7 @@ cdef class Projector:
         building = generations.prepare(self.directory, self.state.epoch)
         self.file = open_balance_file(building, True)
         self.slots_flushed = 0
+        self.pages_ahead = 0
         for block in range((self.count + ACCOUNTS_PER_BLOCK - 1) // ACCOUNTS_PER_BLOCK):
             self.touch(block * ACCOUNTS_PER_BLOCK)
         self.flush()
@@ -359,6 +361,8 @@ cdef class Projector:
             code = self.put_blocks(txn)
         if not code:
             code = put_slots(self.file, txn, self.records, self.slots_flushed, self.count)
+        if not code and self.slots_flushed < self.count:
+            code = self.file.count_pages(txn, self.file.slots, &self.slot_pages)
         if not code:
             code = self.put_meta(txn)
         if code:
@@ -398,6 +402,14 @@ cdef class Projector:
         cdef lmdb_value key = lmdb_value(5, <void *><const char *>b"state"), data = lmdb_value(sizeof(balance_meta), &self.state)
         self.state.account_count = self.count
         return LMDB.put(txn, self.file.meta, &key, &data, 0)
+
+    cdef size_t wanted_pages(self) noexcept nogil:
+        """The pages of the file once every block was rewritten: two versions of each, and some for what stands above them."""
+        cdef size_t blocks = self.count // ACCOUNTS_PER_BLOCK + 1
+        return 2 * (blocks + blocks // 32) + self.slot_pages
+
+    cdef bint reads_ahead(self) noexcept nogil:
+        return self.pages_ahead < self.wanted_pages()
 
     cdef bint is_bloated(self) noexcept nogil:
         cdef size_t needed = 2 * <size_t>self.count * sizeof(account_record)  # blocks, and ids in half-full pages
@@ -441,6 +453,8 @@ cdef class Projector:
                 self.frames.keep(self.state.watermark_frame + 1, self.frames.writer.ring_frames // 2)
             elif self.frames.reader.status != READ_OK or self.stopping:
                 return
+            elif self.reads_ahead():
+                self.pages_ahead = self.file.read_ahead(self.pages_ahead, self.wanted_pages())
             now_ns = monotonic_ns()
             if self.flush_is_due(now_ns) and not self.flush_changes() and self.is_bloated():
                 return
@@ -461,7 +475,7 @@ cdef class Projector:
         if self.stopping:
             return 0
         if self.state.watermark_frame == self.flushed_frame:
-            return IDLE_WAIT_MS
+            return READ_AHEAD_WAIT_MS if self.reads_ahead() else IDLE_WAIT_MS
         return <int>((next_ns - now_ns) // 1000000 + 1) if next_ns > now_ns else 0
 
     def replay(self, JournalReader reader not None, uint64_t entries=1 << 22):
