@@ -15,6 +15,7 @@ from streams.blocks import Block
 from streams.compression import inflate
 from streams.consumer import BlockConsumer
 from streams.merging import Record, Released
+from streams.stopping import stop_consumer
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class KafkaInlets:
 
     async def close(self, timeout_s: float) -> None:
         """Disconnect; a broker that is gone is not waited for longer than that."""
-        await asyncio.gather(*(_stop(consumer, timeout_s) for consumer in (self._asking, *self._consumers.values())))
+        await asyncio.gather(*(stop_consumer(consumer, timeout_s) for consumer in (self._asking, *self._consumers.values())))
 
     async def _beginning(self) -> Released:
         first = await self._asking.beginning_offsets(list(self._of.values()))
@@ -115,14 +116,6 @@ class KafkaInlets:
                 for record in await _read(self._asking, partition, _READ_TIMEOUT_S):
                     value = record[3]
         return value
-
-
-async def _stop(consumer: BlockConsumer, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await consumer.stop()
-    except TimeoutError:
-        await consumer._client.close()
 
 
 async def _read(consumer: BlockConsumer, partition: TopicPartition, timeout_s: float) -> list[Record]:

@@ -12,7 +12,8 @@ from ledger._core import build_batch
 from ledger.errors import ConfigurationError, Fenced, PublishFailed
 from streams.inlets import priority_topics, released_topic
 from streams.merging import Record, Released
-from streams.sinks import BuiltBatch, stop_producer
+from streams.sinks import BuiltBatch
+from streams.stopping import stop_producer
 
 TIMEOUT_S = 120.0
 _ABORT_TIMEOUT_S = 5.0

@@ -21,6 +21,7 @@ from streams.kafka_txns import KafkaTxns
 from streams.merging import Merge, Record, Released
 from streams.release_position import ReleasePosition, write_release_position
 from streams.sources import KafkaSource
+from streams.stopping import end_task
 
 RECORDS_AT_ONCE = 10_000
 _PAUSE_S = 0.01
@@ -170,16 +171,18 @@ class ReleasedSource(KafkaSource):
         return await super().reached(max(end_offset, self._release.end_offset))
 
     async def close(self) -> None:
+        timeout_s = _CLOSE_TIMEOUT_S
         if self._running:
             self._running.cancel()
-            await asyncio.wait([self._running], timeout=_CLOSE_TIMEOUT_S)
+            # It waits for the end of a kafka_txn. Where Kafka does not tell it of that in time, nothing more can be waited for.
+            _, late = await asyncio.wait([self._running], timeout=timeout_s)
+            timeout_s = 0 if late else timeout_s
         if self._release:
             self._tell(self._release)
-        await self._writer.close(_CLOSE_TIMEOUT_S)
+        await self._writer.close(timeout_s)
         if self._running:
-            # It may still wait for the end of a kafka_txn that nobody will tell it of any more.
-            self._running.cancel()
-        await self._inlets.close(_CLOSE_TIMEOUT_S)
+            await end_task(self._running)
+        await self._inlets.close(timeout_s)
 
     async def _run(self, release: Release) -> None:
         tell_at = 0.0

@@ -16,6 +16,7 @@ from streams.inlets import priority_topics
 from streams.release import ReleasedSource, ReleaseRules
 from streams.shard import Shard, ShardSettings, ShardStatus
 from streams.sources import EmbeddedSource, KafkaSource, Source
+from streams.stopping import stop_consumer
 
 log = logging.getLogger(__name__)
 
@@ -137,10 +138,7 @@ class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe([self.topic], listener=self)
 
     async def _end(self) -> None:
-        try:
-            async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                await self._consumer.stop()
-        except TimeoutError:
+        if not await stop_consumer(self._consumer, LEAVE_TIMEOUT_S):
             log.warning("Kafka did not answer when leaving the group; it will notice by itself")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

@@ -13,11 +13,11 @@ from ledger._core import set_batch_producer
 from ledger.errors import PublishFailed
 from streams.connections import refusal
 from streams.embedded import EmbeddedStream
+from streams.stopping import stop_producer
 
 Result = TypeVar("Result")
 
 _TOPIC_WAIT_S = 10.0  # that a topic was made may take a moment to get around among the brokers
-_SENDER_END_S = 2.0
 _HINT = "Mend the cause and publish again what was not acknowledged: an event that arrives twice is answered with exists"
 
 
@@ -65,20 +65,6 @@ class BuiltBatch:
 
     def _build(self) -> bytearray:
         return self._batch
-
-
-async def stop_producer(producer: AIOKafkaProducer, timeout_s: float) -> None:
-    """Stop a producer that has so long to send what it holds."""
-    try:
-        await asyncio.wait_for(producer.stop(), timeout_s)
-    except TimeoutError:
-        # aiokafka waits for ever for a broker that is gone; its sender has to be ended before its connections. Cancelled once, it
-        # still waits for what it has under way, such as the end of a kafka_txn.
-        sender = producer._sender.sender_task
-        while sender and not sender.done():
-            sender.cancel()
-            await asyncio.wait([sender], timeout=_SENDER_END_S)
-        await producer.client.close()
 
 
 class KafkaSink:

@@ -112,6 +112,16 @@ class Broker:
         """SIGKILL, as a machine that loses its power would see it from outside; the data stays."""
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Let it answer nothing until ``thaw``, as behind a network that is gone; connections stay."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after ``freeze``."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """Start again on the same data and the same port."""
         self.stop()

@@ -146,6 +146,19 @@ def test_a_release_that_is_killed_again_and_again_releases_each_record_once(kafk
     check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS + 100 + len(kills) * PAYMENTS)
 
 
+def test_an_engine_stops_cleanly_while_the_broker_is_gone_and_what_waited_is_released_later(kafka_broker, topic, tmp_path):
+    publish(kafka_broker, topic, Inlet.batch, bills(0, BILLS))
+    process = engine(kafka_broker, topic, tmp_path, group=f"{topic}-gone")  # which it cannot leave then
+    process.wait_until(has_consumed(300))
+    kafka_broker.kill()
+    try:
+        assert process.end(signal.SIGTERM) == 0, process.errors
+    finally:
+        kafka_broker.restart()
+    run_to_the_end(kafka_broker, topic, tmp_path)
+    check_each_once_and_in_order(tmp_path / f"{topic}-0", BILLS)
+
+
 def test_no_more_than_release_ahead_goes_before_the_end_of_the_events_is_known(kafka_broker, topic, tmp_path):
     publish(kafka_broker, topic, Inlet.batch, bills(0, 300))
     run_to_the_end(kafka_broker, topic, tmp_path, ReleaseRules(AHEAD))
