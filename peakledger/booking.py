@@ -22,7 +22,7 @@ from ledger.outcomes import OutcomeCode
 from ledger.projections.balances import BalanceReader
 from peakledger.config import Settings
 from peakledger.kafka_errors import kafka_errors
-from peakledger.publishing import publisher_of
+from peakledger.publishing import ordered_publisher_of
 from peakledger.shards import is_running
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 1.0
@@ -65,7 +65,7 @@ class Booker:
     async def _publish(self, events: "list[_Waiting]") -> None:
         if not events:
             return
-        async with publisher_of(self._settings) as publisher:
+        async with ordered_publisher_of(self._settings, [self._channel]) as publisher:
             if publisher.partition_count != self._partition_count:
                 raise ConfigurationError(
                     "The data directory does not hold the shards of all partitions, so that payments of the channel are missing",

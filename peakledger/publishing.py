@@ -1,12 +1,14 @@
-"""What publishes events to the topic of the settings, embedded or in Kafka."""
+"""What publishes events to the topic of the settings, embedded or in Kafka, or by way of its inlets."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import ConfigurationError
 from peakledger.config import Settings
 from peakledger.kafka_security import security_of
+from streams.inlet_publisher import InletPublisher
 from streams.inlets import Inlet
 from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
@@ -31,3 +33,24 @@ def publisher_of(
         return EmbeddedPublisher(topic, directory=settings.stream, **common)
     security = security_of(settings)
     return Publisher(topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security, **common)
+
+
+@asynccontextmanager
+async def inlet_publisher_of(settings: Settings, channels: Iterable[Channel]) -> AsyncIterator[InletPublisher]:
+    """Give what publishes to both inlets of the topic of the settings."""
+    async with AsyncExitStack() as stack:
+        publishers = {inlet: await stack.enter_async_context(publisher_of(settings, channels, inlet)) for inlet in Inlet}
+        yield InletPublisher(publishers, channels)
+
+
+@asynccontextmanager
+async def ordered_publisher_of(settings: Settings, channels: Iterable[Channel]) -> AsyncIterator[SinkPublisher | InletPublisher]:
+    """Give what publishes records to named partitions, each behind all that was published for its ledger before.
+
+    Where the settings say that there are inlets, something may wait there, so that is by way of them.
+    """
+    async with AsyncExitStack() as stack:
+        if uses_inlets(settings):
+            yield await stack.enter_async_context(inlet_publisher_of(settings, channels))
+        else:
+            yield await stack.enter_async_context(publisher_of(settings, channels))

@@ -30,6 +30,7 @@ from peakledger.commands.options import (
     Config,
     Data,
     Json,
+    Priority,
     Stream,
     check_account,
     find_channel,
@@ -37,7 +38,7 @@ from peakledger.commands.options import (
 from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show, step_progress
 from peakledger.kafka_errors import kafka_errors
-from peakledger.publishing import publisher_of
+from peakledger.publishing import ordered_publisher_of
 from peakledger.shards import is_running, shard_directories
 
 CHANNEL = "ledger"
@@ -75,6 +76,7 @@ def adjust(
     shard: Annotated[str | None, typer.Option(help="The shard, where several have both accounts")] = None,
     wait_s: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for the outcome")] = 10.0,
     data: Data = None,
+    priority: Priority = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     channel_profiles: ChannelProfiles = None,
@@ -108,7 +110,7 @@ def adjust(
     key = key_of_name(EventName(event.channel, event.business_date, event.serial), channels)
     first_frame = _next_frame(place.directory)
     with kafka_errors(settings):
-        asyncio.run(_publish(settings, place, event))
+        asyncio.run(_publish(settings, channels, place, event))
     if settings.stream and not is_running(place.directory):
         wait_s = 0.0  # nobody will apply it now
     _show_outcome(event, place, _wait(place.directory, key, first_frame, wait_s), as_json=as_json)
@@ -193,8 +195,8 @@ def _next_frame(shard_directory: Path) -> int:
     return FrameHeader.unpack(end.last_frame).frame_number + 1 if end and end.last_frame else 1
 
 
-async def _publish(settings: config.Settings, place: _Shard, event: Adjust) -> None:
-    async with publisher_of(msgspec.structs.replace(settings, topic=place.topic)) as publisher:
+async def _publish(settings: config.Settings, channels: tuple[Channel, ...], place: _Shard, event: Adjust) -> None:
+    async with ordered_publisher_of(msgspec.structs.replace(settings, topic=place.topic), channels) as publisher:
         await publisher.publish_record(None, encode_json(event), partition=place.partition)
 
 

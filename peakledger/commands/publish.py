@@ -32,9 +32,8 @@ from peakledger.commands.options import (
 )
 from peakledger.display import byte_progress, error_console, show
 from peakledger.kafka_errors import kafka_errors
-from peakledger.publishing import publisher_of, uses_inlets
+from peakledger.publishing import inlet_publisher_of, publisher_of, uses_inlets
 from streams.inlet_publisher import InletPublisher
-from streams.inlets import Inlet
 from streams.publisher import SinkPublisher
 
 _EVENTS_AT_ONCE = 20_000
@@ -111,8 +110,7 @@ async def _publish(settings: config.Settings, channels: tuple[Channel, ...], eve
     count = 0
     async with AsyncExitStack() as stack:
         if uses_inlets(settings):
-            publishers = {inlet: await stack.enter_async_context(publisher_of(settings, channels, inlet)) for inlet in Inlet}
-            send = partial(_send_by_priority, InletPublisher(publishers, channels))
+            send = partial(_send_by_priority, await stack.enter_async_context(inlet_publisher_of(settings, channels)))
         else:
             send = partial(_send, await stack.enter_async_context(publisher_of(settings, channels)))
         while batch := list(islice(events, _EVENTS_AT_ONCE)):

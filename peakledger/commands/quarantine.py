@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from ledger.channels import Channel, load_channels
@@ -23,15 +24,15 @@ from peakledger.commands.options import (
     Config,
     Data,
     Json,
+    Priority,
     Stream,
     channels_by_code,
     examples,
 )
 from peakledger.display import console, show
 from peakledger.kafka_errors import kafka_errors
-from peakledger.kafka_security import security_of
+from peakledger.publishing import ordered_publisher_of
 from peakledger.shards import shard_directories
-from streams.publisher import EmbeddedPublisher, Publisher, SinkPublisher
 
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, publish them again, or drop them.")
 
@@ -122,6 +123,7 @@ def replay(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")] = ORIGINAL_CAME,
     shard: Shard = None,
     data: Data = None,
+    priority: Priority = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     channel_profiles: ChannelProfiles = None,
@@ -146,7 +148,8 @@ def replay(
 def _replay(path: Path, settings: config.Settings, offsets: list[int], operator: str, reason: str) -> list[dict[str, Any]]:
     """Replay events of one shard, or its reversals that are ready; return the decisions."""
     quarantine = _up_to_date(path)
-    replays = Replays(path, quarantine, load_channels(settings.channel_profiles))
+    channels = load_channels(settings.channel_profiles)
+    replays = Replays(path, quarantine, channels)
     events = [quarantine.get(offset) for offset in offsets] if offsets else replays.ready_reversals()
     batches = [str(event.offset) for event in events if event.payload_kind is not PayloadKind.record]
     if batches:
@@ -154,8 +157,9 @@ def _replay(path: Path, settings: config.Settings, offsets: list[int], operator:
     if not events:
         return []
     topic, _, partition = read_parameters(path).source.rpartition("/")
-    with kafka_errors(settings):
-        asyncio.run(_publish(_publisher(settings, topic), int(partition), replays.records(events)))
+    own = msgspec.structs.replace(settings, topic=topic)
+    with kafka_errors(own):
+        asyncio.run(_publish(own, channels, int(partition), replays.records(events)))
     return _decide(quarantine, path.name, [event.offset for event in events], State.replayed, operator, reason)
 
 
@@ -186,16 +190,10 @@ def _decide(
     return [{"shard": shard, "offset": one.offset, "state": one.state.value, "operator": operator} for one in decisions]
 
 
-async def _publish(publisher: SinkPublisher, partition: int, records: list[Record]) -> None:
-    async with publisher:
+async def _publish(settings: config.Settings, channels: tuple[Channel, ...], partition: int, records: list[Record]) -> None:
+    async with ordered_publisher_of(settings, channels) as publisher:
         for key, value in records:
             await publisher.publish_record(key, value, partition=partition)
-
-
-def _publisher(settings: config.Settings, topic: str) -> SinkPublisher:
-    if settings.stream:
-        return EmbeddedPublisher(topic, directory=settings.stream)
-    return Publisher(topic, bootstrap_servers=settings.bootstrap_servers, kafka_settings=security_of(settings))
 
 
 def _up_to_date(shard_directory: Path) -> Quarantine:

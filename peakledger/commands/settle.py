@@ -18,7 +18,7 @@ from ledger.settlement import LEDGER_CHANNEL
 from peakledger import config
 from peakledger.booking import Booker
 from peakledger.channel_file import check_likeness, read_channel_file
-from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Stream, find_channel
+from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Priority, Stream, find_channel
 from peakledger.commands.ranges import parse_day, parse_range
 from peakledger.commands.reconcile import difference, verdict_items, write_differences
 from peakledger.display import console, show
@@ -57,6 +57,7 @@ def settle(
     wait_s: Annotated[float, typer.Option("--wait-s", min=0, help="Seconds to wait for the engine to book it")] = 60,
     channel_profiles: ChannelProfiles = None,
     data: Data = None,
+    priority: Priority = None,
     stream: Stream = None,
     bootstrap_servers: BootstrapServers = None,
     config_file: Config = None,
