@@ -50,4 +50,6 @@ def _reason(error: Exception) -> str:
         return f"it refuses the user: {' '.join(map(str, error.args))}"
     if isinstance(error, KafkaConnectionError):
         return "it closed the connection; perhaps it asks for TLS, for a user, or for our certificate"
+    if isinstance(error, TimeoutError):
+        return f"it does not answer within {TIMEOUT_MS / 1000:g} seconds"
     return str(error) or type(error).__name__
