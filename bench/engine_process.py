@@ -1,9 +1,9 @@
 """An engine on a Kafka topic in a process of its own, and watches over what becomes of its events, in others.
 
 ``python -m bench.engine_process run SERVERS TOPIC DATA [OUTCOMES]`` runs until SIGTERM, and leaves in DATA when which frame was
-durable. ``python -m bench.engine_process watch SHARD END_OFFSET`` prints when each position was readable, as JSON, once
-END_OFFSET is. ``python -m bench.engine_process watch-outcomes SERVERS OUTCOMES FIRST_OFFSET END_OFFSET`` says "ready" at the
-outcome of the event before FIRST_OFFSET, and then prints the same of the outcomes that arrive.
+durable. ``python -m bench.engine_process watch SHARD END_OFFSET`` says "ready", and prints when each position was readable, as
+JSON, once END_OFFSET is. ``python -m bench.engine_process watch-outcomes SERVERS OUTCOMES FIRST_OFFSET END_OFFSET`` says
+"ready" at the outcome of the event before FIRST_OFFSET, and then prints the same of the outcomes that arrive.
 """
 
 import asyncio
@@ -76,16 +76,20 @@ def running_engine(servers: str, topic: str, data: Path, outcomes_topic: str | N
 
 
 def start_watch(shard: Path, end_offset: int) -> "subprocess.Popen[bytes]":
-    """Begin to watch what is readable; ``seen_by`` waits for ``end_offset`` and returns what was seen."""
-    return children.start("bench.engine_process", "watch", shard, end_offset)
+    """Watch what is readable; returns when it does. ``seen_by`` waits for ``end_offset`` and returns what was seen."""
+    return _ready(children.start("bench.engine_process", "watch", shard, end_offset))
 
 
 def start_outcome_watch(servers: str, topic: str, first_offset: int, end_offset: int) -> "subprocess.Popen[bytes]":
     """The same of outcomes in their topic; returns when those of all events before ``first_offset`` have arrived."""
-    process = children.start("bench.engine_process", "watch-outcomes", servers, topic, first_offset, end_offset)
-    assert process.stdout
-    process.stdout.readline()
-    return process
+    return _ready(children.start("bench.engine_process", "watch-outcomes", servers, topic, first_offset, end_offset))
+
+
+def _ready(watch: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+    """Wait until it says so: what came while it started would seem to have come late."""
+    assert watch.stdout
+    watch.stdout.readline()
+    return watch
 
 
 def seen_by(watch: "subprocess.Popen[bytes]") -> Times:
@@ -106,6 +110,7 @@ async def run(servers: str, topic: str, data: Path, outcomes_topic: str | None =
 def watch(shard: Path, end_offset: int) -> Times:
     reader = open_when_there(shard)
     seen = [(time.perf_counter(), reader.watermark.next_offset)]
+    print("ready", flush=True)
     while seen[-1][1] < end_offset:
         time.sleep(POLL_S)
         next_offset = reader.watermark.next_offset
