@@ -1,5 +1,6 @@
 """The benchmarks of single parts: two runs are kept and compared as docs/benchmarks.md says."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -17,7 +18,9 @@ def run(command: str, storage: Path, *more: str) -> str:
     """Run a command of the page with another place for what is kept."""
     words = shlex.split(command.replace("bench/results/parts", str(storage)))
     words[0] = str(Path(sys.executable).parent / words[0])
-    done = subprocess.run([*words, *more], cwd=ROOT, capture_output=True, text=True, check=False)
+    # A worker's variables in its environment would have pytest-benchmark leave the saving to another process.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run([*words, *more], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -163,7 +163,8 @@ def test_a_profile_with_the_code_or_name_of_another_channel_is_told_with_its_lin
     assert f"telegraph.toml, line {lines.index(line) + 1}: {key}: " in ended.err and "is that of another channel" in ended.err
 
 
-def test_the_help_of_a_flag_tells_the_words_that_it_takes(peakledger):
+def test_the_help_of_a_flag_tells_the_words_that_it_takes(peakledger, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # a narrow terminal breaks the words
     assert "json|msgpack|packed" in peakledger("publish", "--help").out
 
 
