@@ -12,9 +12,27 @@ from types import TracebackType
 from ledger import _core
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.errors import ConfigurationError, FormatVersionMismatch, JournalDamaged, LedgerNotFound, ProjectionDamaged
-from ledger.journal import DEFAULT_RING, DEFAULT_SEGMENT_BYTES, Journal, RingShape, open_journal, read_parameters
-from ledger.key_checkpoint import KeyCheckpointer, key_directory, load_key_files
+from ledger.journal import (
+    DEFAULT_RING,
+    DEFAULT_SEGMENT_BYTES,
+    FrameHeader,
+    Journal,
+    RingShape,
+    SegmentHeader,
+    open_journal,
+    read_parameters,
+)
+from ledger.key_checkpoint import (
+    KeyCheckpointer,
+    KeyWatermarks,
+    complete_directory,
+    key_directory,
+    load_key_files,
+    read_watermarks,
+)
+from ledger.layouts import BALANCE_META
 from ledger.parameters import LedgerParameters
+from ledger.projections.balances import BalanceReader
 from ledger.projections.rebuild import replayed_projector
 
 _CHECKPOINT_ENTRIES = 32_000_000
@@ -93,6 +111,7 @@ class Engine:
             takeover_after_s=takeover_after_s,
             segment_bytes=segment_bytes,
             ring=ring,
+            check_end=lambda segment, last_frame: _check_end(directory, segment, last_frame),
         )
         try:
             return cls._recover(journal, tuple(channels), progress, key_memory_bytes)
@@ -119,18 +138,6 @@ class Engine:
             key_files = posting.key_files(ledger_id)
             keys_directory = key_directory(journal.directory / "keys", journal.ownership.epoch)
             watermarks = load_key_files(key_files, keys_directory)
-            last_seq = last.last_seq if last else 0
-            known_seq = max(accounts_seq, watermarks.keys_seq, watermarks.state_seq)
-            if known_seq > last_seq:
-                raise JournalDamaged(
-                    "the journal ends before entries that were durable",
-                    hint="Restore its last segment from a copy. Without one, delete the directories balances and keys: what is"
-                    " missing comes again from the source",
-                    segment=journal.segment.segment_number,
-                    seq=last_seq + 1,
-                    expected=known_seq,
-                    found=last_seq,
-                )
             reader = journal.reader(follow=False)
             reader.seek_frame(min(accounts_frame, watermarks.keys_frame, watermarks.state_frame) + 1)
             replay = _core.Replay(posting, accounts_seq, watermarks.keys_seq, watermarks.keys_frame, watermarks.state_seq)
@@ -270,6 +277,37 @@ def _check_parameters(directory: Path, parameters: LedgerParameters) -> None:
                 f"{name} is fixed when a ledger is made: {directory} has {made_with[name]}, not {value}",
                 hint="Start with what the ledger has, or make another one",
             )
+
+
+def _check_end(directory: Path, segment: SegmentHeader, last: FrameHeader | None) -> None:
+    """Raise JournalDamaged where balances or key tables hold more than the journal: what looks torn behind ``last`` was durable.
+
+    Projections that catch up beside an engine are not asked: they may have seen a frame that was whole, but not yet durable.
+    """
+    keys_directory = complete_directory(directory / "keys")
+    keys = read_watermarks(keys_directory, _core.KeyFiles(segment.ledger_id)) if keys_directory else KeyWatermarks()
+    accounts_seq, accounts_frame = _balances_watermark(directory, segment.ledger_id)
+    last_seq, last_frame = (last.last_seq, last.frame_number) if last else (0, 0)
+    known_frame = max(accounts_frame, keys.keys_frame, keys.state_frame)
+    if known_frame > last_frame or max(accounts_seq, keys.keys_seq, keys.state_seq) > last_seq:
+        raise JournalDamaged(
+            "the journal ends before frames that were durable",
+            hint="Nothing was changed. Restore its last segment from a copy. Without one, delete the directory keys and run"
+            " peakledger rebuild: what is missing comes again from the source",
+            segment=segment.segment_number,
+            seq=last_seq + 1,
+            expected=known_frame,
+            found=last_frame,
+        )
+
+
+def _balances_watermark(directory: Path, ledger_id: bytes) -> tuple[int, int]:
+    """Return seq and frame up to where the balances tell; 0 where there are none to trust, which the start makes anew."""
+    try:
+        meta = BALANCE_META.unpack(BalanceReader(directory).view.meta())
+    except (LedgerNotFound, ProjectionDamaged, FormatVersionMismatch):
+        return 0, 0
+    return (meta["watermark_seq"], meta["watermark_frame"]) if meta["ledger_id"] == ledger_id else (0, 0)
 
 
 def _load_accounts(

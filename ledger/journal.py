@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -137,10 +137,13 @@ def open_journal(
     takeover_after_s: float | None = None,
     segment_bytes: int = DEFAULT_SEGMENT_BYTES,
     ring: RingShape = DEFAULT_RING,
+    check_end: Callable[[SegmentHeader, FrameHeader | None], None] | None = None,
 ) -> Journal:
     """Become the writer of the shard in ``directory``, made if need be, and return its open journal.
 
     ``parameters`` count when the ledger is created; an existing one keeps its own. A torn tail is cut and reported in the result.
+    ``check_end`` is told the last segment and the last whole frame before the journal is changed. What it
+    raises ends the opening.
     Raises ``LedgerLocked``, ``SourceMismatch``, ``FormatVersionMismatch``, ``JournalDamaged``, ``JournalWriteFailed``.
     """
     directory = Path(directory)
@@ -158,6 +161,9 @@ def open_journal(
             segment = SegmentHeader.unpack(end.segment_header)
             if segment.source != source:
                 raise SourceMismatch("this ledger was made from another source", expected=segment.source, found=source)
+            last_frame = FrameHeader.unpack(end.last_frame) if end.last_frame else None
+            if check_end is not None:
+                check_end(segment, last_frame)
             try:
                 writer = _open_writer(folder, end, ownership, segment_bytes, ring)
                 break
@@ -166,7 +172,6 @@ def open_journal(
     except BaseException:
         ownership.release()
         raise
-    last_frame = FrameHeader.unpack(end.last_frame) if end.last_frame else None
     return Journal(directory, writer, ownership, segment, last_frame, end.torn_tail)
 
 

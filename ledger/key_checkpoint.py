@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger import _core
 from ledger.errors import PeakledgerError
-from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER_BYTES
+from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER_BYTES, POSTING_STATE_HEADER
 from ledger.ownership import sync_directory
 
 _EPOCH = date(1970, 1, 1)
@@ -87,12 +87,21 @@ def load_key_files(keys: _core.KeyFiles, directory: Path) -> KeyWatermarks:
     return KeyWatermarks(*watermark, *keys.load_state(state.read_bytes(), str(state)))
 
 
+def read_watermarks(directory: Path, files: _core.KeyFiles) -> KeyWatermarks:
+    """Return up to where the files of an epoch's directory tell, keeping nothing and not looking at the tables.
+
+    Raises as ``load_key_files``.
+    """
+    checkpoint, state = directory / "checkpoint", directory / _STATE
+    watermark, content = files.read_checkpoint(checkpoint.read_bytes(), str(checkpoint)), state.read_bytes()
+    files.check_state(content, str(state))
+    header = POSTING_STATE_HEADER.unpack(content)
+    return KeyWatermarks(*watermark, header["watermark_seq"], header["watermark_frame"])
+
+
 def check_key_files(directory: Path, ledger_id: bytes, hash_seed: int) -> int:
     """Read every file of an epoch's directory, keeping nothing; return the keys in its tables. Raises as ``load_key_files``."""
-    files = _core.KeyFiles(ledger_id)
-    checkpoint, state = directory / "checkpoint", directory / _STATE
-    files.read_checkpoint(checkpoint.read_bytes(), str(checkpoint))
-    files.check_state(state.read_bytes(), str(state))
+    read_watermarks(directory, _core.KeyFiles(ledger_id))
     return sum(_core.check_key_table(str(path), hash_seed, ledger_id) for path in directory.glob(f"*{_SUFFIX}"))
 
 

@@ -86,6 +86,7 @@ KEY_SLOT = Layout("key_slot")
 KEY_TABLE_HEADER = Layout("key_table_header")
 KEY_PART_RECORD = Layout("key_part_record")
 KEY_CHECKPOINT = Layout("key_checkpoint")
+POSTING_STATE_HEADER = Layout("posting_state_header")
 OWNER_RECORD = Layout("owner_record")
 
 

@@ -13,6 +13,9 @@ from ledger.journal import find_end
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
+from ledger.projections.lmdb_projection import rebuild_projection
+from ledger.projections.outlet_totals import OutletTotals
+from ledger.projections.rebuild import rebuild_balances
 from peakledger.status_line import summary
 from streams.shard import ShardStatus
 from tests.balances import change_meta
@@ -51,29 +54,85 @@ def test_harmed_balances_are_made_anew_at_the_next_start(tmp_path, harm):
     assert compare_with_journal(tmp_path).agrees
 
 
-def test_a_bit_that_flips_in_the_last_frame_stops_the_start_and_its_message_tells_the_way_back(tmp_path):
-    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+def flip_bit(path, byte_offset):
+    with path.open("r+b") as file:
+        file.seek(byte_offset)
+        byte = file.read(1)[0]
+        file.seek(byte_offset)
+        file.write(bytes([byte ^ 4]))
+
+
+def place_in_last_frame(shard):
+    """Return the last segment and the byte offset of a byte of its last frame."""
+    return max((shard / "journal").glob("*.segment")), find_end(shard / "journal").segment_end - 100
+
+
+def stored(shard):
+    """Return the content of all files but the owner's and those of locks."""
+    paths = (path for path in shard.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in paths if path.name not in {"owner", "lock.mdb"} and path.stem != "lock"}
+
+
+def ledger_of_workload(shard):
+    with Engine.open(shard, segment_bytes=1 << 20) as engine:
         for batch, next_offset in WORKLOAD.batches():
             engine.apply(batch, next_offset)
-        applied_seq = engine.applied_seq
-    before = list(BalanceReader(tmp_path).items())
-    segment = max((tmp_path / "journal").glob("*.segment"))
-    with segment.open("r+b") as file:
-        file.seek(find_end(tmp_path / "journal").segment_end - 100)
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 4]))
-    with pytest.raises(JournalDamaged, match="delete the directories balances and keys"):
-        Engine.open(tmp_path, segment_bytes=1 << 20)
-    shutil.rmtree(tmp_path / "balances")
-    shutil.rmtree(tmp_path / "keys")
+        return engine.applied_seq
+
+
+@pytest.mark.parametrize("lost", ["", "balances", "keys"])
+def test_a_bit_that_flips_in_the_last_frame_stops_the_start_and_the_frame_stays_as_it_is(tmp_path, lost):
+    applied_seq = ledger_of_workload(tmp_path)
+    if lost:
+        shutil.rmtree(tmp_path / lost)
+    place = place_in_last_frame(tmp_path)
+    flip_bit(*place)
+    before = stored(tmp_path)
+    for _ in range(2):
+        with pytest.raises(JournalDamaged, match="before frames that were durable"):
+            Engine.open(tmp_path, segment_bytes=1 << 20)
+        assert stored(tmp_path) == before
+    flip_bit(*place)
     with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        assert (engine.applied_seq, engine.torn_tail) == (applied_seq, None)
+    assert compare_with_journal(tmp_path).agrees
+
+
+def test_a_bit_that_flips_in_a_last_frame_without_entries_stops_the_start(tmp_path):
+    applied_seq = ledger_of_workload(tmp_path)
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        engine.quarantine_batch(bytes(200), engine.next_offset + 1)
+        engine.wait_durable()
+        assert engine.applied_seq == applied_seq
+    place = place_in_last_frame(tmp_path)
+    flip_bit(*place)
+    before = stored(tmp_path)
+    with pytest.raises(JournalDamaged) as caught:
+        Engine.open(tmp_path, segment_bytes=1 << 20)
+    assert caught.value.numbers["expected"] == caught.value.numbers["found"] + 1
+    assert stored(tmp_path) == before
+
+
+def test_the_message_of_a_damaged_last_frame_tells_the_way_back(tmp_path):
+    applied_seq = ledger_of_workload(tmp_path)
+    OutletTotals(tmp_path).catch_up()
+    before = list(BalanceReader(tmp_path).items())
+    flip_bit(*place_in_last_frame(tmp_path))
+    with pytest.raises(JournalDamaged, match="delete the directory keys and run peakledger rebuild"):
+        Engine.open(tmp_path, segment_bytes=1 << 20)
+    shutil.rmtree(tmp_path / "keys")
+    rebuild_balances(tmp_path)
+    rebuild_projection(OutletTotals, tmp_path)
+    with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
+        assert engine.torn_tail is not None
         assert engine.applied_seq < applied_seq
         for batch, next_offset in WORKLOAD.batches():
             if next_offset > engine.next_offset:
                 engine.apply(batch, next_offset)
     assert list(BalanceReader(tmp_path).items()) == before
     assert compare_with_journal(tmp_path).agrees
+    OutletTotals(tmp_path).catch_up()
+    assert OutletTotals(tmp_path).compare_with_journal().agrees
 
 
 def test_balances_that_the_disk_has_no_room_for_are_told_and_come_up_when_it_has(tmp_path):
