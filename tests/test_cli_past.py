@@ -194,10 +194,25 @@ def test_a_balance_of_one_shard_is_that_of_no_other(peakledger):
     assert [[item["shard"] for item in items] for items in found] == [list(SHARDS), [SHARDS[1]]]
 
 
+def test_a_statement_of_one_shard_has_the_lines_and_the_balance_of_no_other(peakledger):
+    every = peakledger("statement", A, "--limit", "100", "--json").items
+    one = peakledger("statement", A, "--limit", "100", "--shard", SHARDS[0], "--json").items
+    assert one == [item for item in every if item["shard"] == SHARDS[0]]
+    assert len(one) == TRANSFERS + 3
+    first = peakledger("statement", A, "--limit", "5", "--shard", SHARDS[0], "--json").document
+    going_on = ("--limit", "100", "--cursor", first["next_cursor"])
+    assert first["items"] + peakledger("statement", A, *going_on, "--shard", SHARDS[0], "--json").items == one
+    assert "Balance of ledger:065: 0.00" in peakledger("statement", A, "--shard", SHARDS[1]).out
+    refused = peakledger("statement", A, *going_on, "--shard", SHARDS[1])
+    assert (refused.status, "is a cursor of no shard" in refused.err) == (2, True)
+    assert peakledger("statement", B, "--shard", SHARDS[1]).status == 6
+
+
 ADJUSTING = ("--debit", A, "--credit", B, "--amount-fen", "1", "--allowed-by", "Wang Min", "--reason", "Paid twice")
 OF_A_SHARD = {
     "balance": (A,),
     "trial-balance": (),
+    "statement": (A,),
     "household": ("3301234567890",),
     "digest": (),
     "prove": ("--seq", "1"),

@@ -17,7 +17,7 @@ from ledger.layouts import NO_SLOT, EntryCode, EntryKind
 from ledger.statement_cursors import decode_cursor, encode_cursor
 from ledger.statements import EVERYTHING, Cursor, Filter, StatementLine
 from peakledger import config
-from peakledger.commands.moments import Explain, cost_sentence, reading_cost
+from peakledger.commands.moments import Explain, Shard, choose_shard, cost_sentence, reading_cost
 from peakledger.commands.options import Config, Data, Json, check_account, find_channel
 from peakledger.commands.ranges import parse_day, parse_range, parse_seq, parse_time_ms
 from peakledger.display import console, format_yuan, show
@@ -42,6 +42,7 @@ def show_statement(
     ] = None,
     seq: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries of these seqs")] = None,
     ledger_time: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries made at these ledger times")] = None,
+    shard: Shard = None,
     explain: Explain = False,
     data: Data = None,
     config_file: Config = None,
@@ -61,19 +62,20 @@ def show_statement(
         ledger_times_ms=parse_range(ledger_time, parse_time_ms, EVERYTHING.ledger_times_ms),
         openings=False,
     )
-    histories = {shard: one for shard, one in shard_histories(settings.data).items() if one.balances.get(account)}
+    asked = choose_shard(shard_histories(settings.data), shard)
+    histories = {name: history for name, history in asked.items() if history.balances.get(account)}
     if not histories:
         raise NotFound(f"No such account: {account}", hint="An account opens with the first event that names it")
     positions = _positions(cursor, histories, account, oldest_first=oldest_first)
     items: list[dict[str, Any]] = []
     cursors = []
-    for shard, position in positions.items():
-        history = histories[shard]
+    for name, position in positions.items():
+        history = histories[name]
         filter_ = wanted if counter_account is None else _with_counter_account(wanted, history, counter_account)
         page = history.statement(account, limit=limit, oldest_first=oldest_first, cursor=position, wanted=filter_)
-        items += _items(shard, history, page.lines, channels, Adjustments(Path(settings.data) / shard))
+        items += _items(name, history, page.lines, channels, Adjustments(Path(settings.data) / name))
         if page.has_more and page.cursor:
-            cursors.append(f"{shard}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
+            cursors.append(f"{name}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
     next_cursor = ",".join(cursors) or None
     cost = reading_cost(histories.values())
     hide = [*_HIDDEN, *(["shard"] if len(histories) == 1 else []), *([] if any(item["reason"] for item in items) else ["reason"])]
@@ -98,7 +100,9 @@ def _positions(text: str | None, histories: dict[str, History], account: str, *,
     for part in text.split(","):
         shard, _, cursor = part.rpartition(":")
         if shard not in histories:
-            raise ConfigurationError(f"{part!r} is a cursor of no shard that has {account}", hint="Use one that a page has shown")
+            raise ConfigurationError(
+                f"{part!r} is a cursor of no shard that is asked for and has {account}", hint="Use one that a page has shown"
+            )
         ledger_id = histories[shard].ledger_id
         found[shard] = decode_cursor(cursor, ledger_id, parse_account(account), oldest_first=oldest_first)
     return found
