@@ -1,11 +1,19 @@
 """Key tables that are large enough to split: nothing is applied twice, in memory, from files, or after both."""
 
+from datetime import date
+
 import pytest
 
 from bench.workload import Workload
+from ledger._core import build_batch, find_key
+from ledger.channels import BUILT_IN_CHANNELS
 from ledger.engine import Engine
 from ledger.errors import KeyTableDamaged
+from ledger.events import Payment, encode_json
+from ledger.journal import read_parameters
+from ledger.key_lookup import EventKey
 from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER, KEY_TABLE_HEADER_BYTES
+from ledger.verify import verify_keys
 
 WORKLOAD = Workload(seed=5, events=260_000, households=500, duplicates=0.01, late=0.02, records_per_batch=8192)
 FIRST = list(WORKLOAD.batches(0, 163_840))
@@ -88,3 +96,38 @@ def test_a_flipped_bit_in_a_part_is_found_when_the_part_is_first_asked(tmp_path)
     with pytest.raises(KeyTableDamaged):
         apply(engine, ALL_AGAIN)
     engine.abandon()
+
+
+def payment_elsewhere(path, shard) -> Payment:
+    """Return a new payment of the business date of a damaged key table, whose key a sound part takes."""
+    header, channel = read_parameters(shard), next(channel for channel in BUILT_IN_CHANNELS if channel.name == "alipay")
+    for serial in map(str, range(1000)):
+        payment = Payment(channel="alipay", business_date=path.stem, serial=serial, household="3301234567890", amount_fen=5)
+        key = EventKey.of(channel, date.fromisoformat(path.stem), serial)
+        try:
+            assert find_key(str(path), header.hash_seed, header.ledger_id, key.serial, key.channel) is None
+        except KeyTableDamaged:
+            continue
+        return payment
+    raise AssertionError("all parts are damaged")
+
+
+def test_a_damaged_part_that_nobody_asks_does_not_look_sound_in_the_next_checkpoint(tmp_path):
+    shard = tmp_path / "events-0"
+    with open_engine(tmp_path) as engine:
+        apply(engine, FIRST)
+    path = largest_file(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[KEY_TABLE_HEADER_BYTES + 7] ^= 1
+    path.write_bytes(content)
+    payment = payment_elsewhere(path, shard)
+    with open_engine(tmp_path) as engine:
+        applied = engine.status().events_applied
+        engine.apply(bytes(build_batch([(None, encode_json(payment), 0)], engine.next_offset)), engine.next_offset + 1)
+        assert engine.status().events_applied == applied + 1
+    copied = largest_file(tmp_path)
+    assert copied.name == path.name
+    assert copied.read_bytes() != bytes(content)
+    with pytest.raises(KeyTableDamaged) as caught:
+        verify_keys(shard)
+    assert caught.value.numbers["path"] == str(copied)
