@@ -10,6 +10,7 @@ from bench.workload import Workload
 from ledger.engine import Engine
 from ledger.errors import JournalDamaged, ProjectionDamaged
 from ledger.journal import find_end
+from ledger.ownership import Ownership
 from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
@@ -96,6 +97,15 @@ def test_a_bit_that_flips_in_the_last_frame_stops_the_start_and_the_frame_stays_
     with Engine.open(tmp_path, segment_bytes=1 << 20) as engine:
         assert (engine.applied_seq, engine.torn_tail) == (applied_seq, None)
     assert compare_with_journal(tmp_path).agrees
+
+
+def test_a_take_over_does_not_leave_a_damaged_last_frame_behind_the_end_either(tmp_path):
+    ledger_of_workload(tmp_path)
+    flip_bit(*place_in_last_frame(tmp_path))
+    before = stored(tmp_path)
+    with Ownership.take(tmp_path), pytest.raises(JournalDamaged, match="before frames that were durable"):
+        Engine.open(tmp_path, segment_bytes=1 << 20, takeover_after_s=0.0)
+    assert stored(tmp_path) == before
 
 
 def test_a_bit_that_flips_in_a_last_frame_without_entries_stops_the_start(tmp_path):
