@@ -100,5 +100,9 @@ class NotSettled(PeakledgerError):
     """A business date that cannot be settled or closed, or not yet. Numbers: ``balance_fen``, ``pending_fen``."""
 
 
+class BalancesBehind(PeakledgerError):
+    """The balances lack what was published before, and a command that decides by them did nothing. Numbers: ``records``."""
+
+
 class PublishFailed(PeakledgerError):
     """A topic did not take what was published. Numbers: ``partition``, ``records``; or ``batches``, ``timeout_s``."""

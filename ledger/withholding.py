@@ -98,6 +98,7 @@ class Standing(NamedTuple):
 
 
 MISSING = Standing(Result.missing)
+TOO_EARLY = OutcomeCode.business_date_in_future  # leaves the key free: the line can be run again when its date has come
 FAILED = frozenset({Result.voided, Result.expired, Result.refused})
 
 
@@ -184,6 +185,11 @@ class WithheldLines:
             if line in found and found[line].result in FAILED:
                 found[line] = found[line]._replace(paid_in_vain=True)
         return found
+
+    def has_come_early(self, of: Try) -> bool:
+        """Whether a line of a try was refused before its date had come, so that it can be run again, and tried again as well."""
+        refused = self._refused(of.beginning(), self._withholder.date_of(of))
+        return any(standing.code is TOO_EARLY for standing in refused.values())
 
     def refused_answers(self, of: Try, business_date: date) -> Mapping[int, Standing]:
         """Return the lines whose answers of a business date the ledger refused, and the ``code`` of each."""

@@ -6,14 +6,14 @@ the middle, books nothing twice.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from ledger.channels import Channel
-from ledger.errors import ConfigurationError, NotSettled
+from ledger.errors import NotSettled
 from ledger.event_search import FoundOutcome, look_up_outcomes
 from ledger.event_structs import Event
 from ledger.events import encode_json
@@ -23,9 +23,17 @@ from ledger.projections.balances import BalanceReader
 from peakledger.config import Settings
 from peakledger.kafka_errors import kafka_errors
 from peakledger.publishing import ordered_publisher_of
-from peakledger.shards import is_running
+from peakledger.shards import check_all_shards, is_running
 
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 1.0
+
+
+def pauses(wait_s: float) -> Iterator[float]:
+    """Yield how many seconds to pause before each further look at what an engine does, for ``wait_s`` in all."""
+    deadline_s, pause_s = time.monotonic() + wait_s, _FIRST_LOOK_S
+    while time.monotonic() <= deadline_s:
+        yield pause_s
+        pause_s = min(2 * pause_s, _LAST_LOOK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +74,13 @@ class Booker:
         if not events:
             return
         async with ordered_publisher_of(self._settings, [self._channel]) as publisher:
-            if publisher.partition_count != self._partition_count:
-                raise ConfigurationError(
-                    "The data directory does not hold the shards of all partitions, so that payments of the channel are missing",
-                    hint="Bring all shards together, or name their directory with --data",
-                    expected=publisher.partition_count,
-                    found=self._partition_count,
-                )
+            check_all_shards(self._partition_count, publisher.partition_count)
             for one in events:
                 for event in (*one.booking.before, one.event):
                     await publisher.publish_record(None, encode_json(event), partition=one.booking.partition)
 
     def _wait(self, waiting: "list[_Waiting]") -> None:
-        deadline_s, pause_s = time.monotonic() + self._wait_s, _FIRST_LOOK_S
+        looks = pauses(self._wait_s)
         for one in waiting:
             while not one.look():
                 if self._settings.stream and not is_running(one.booking.directory):
@@ -86,13 +88,13 @@ class Booker:
                         f"The events are published, but no engine runs on {one.booking.directory.name}",
                         hint="Start one: peakledger run. Then give the command again: it books nothing twice",
                     )
-                if time.monotonic() > deadline_s:
+                pause_s = next(looks, None)
+                if pause_s is None:
                     raise NotSettled(
                         f"The events are published, but {one.booking.directory.name} has not applied them in {self._wait_s:g} s",
                         hint="See peakledger status. Then give the command again: it books nothing twice",
                     )
                 time.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LAST_LOOK_S)
 
 
 class _Waiting:

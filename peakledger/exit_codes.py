@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     refused_file = 11
     not_settled = 12
     refused_event = 13
+    behind = 14
 
     @property
     def sentence(self) -> str:
@@ -46,6 +47,8 @@ SENTENCES: dict[ExitCode, str] = {
     "or one that settle takes for that of another date or channel",
     ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
     ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger",
+    ExitCode.behind: "the balances lack what was published before, or another try of a run is being published: "
+    "withholding run published nothing",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
@@ -63,6 +66,7 @@ _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ProjectionDamaged: ExitCode.damage,
     errors.ProofInvalid: ExitCode.proof_invalid,
     errors.NotSettled: ExitCode.not_settled,
+    errors.BalancesBehind: ExitCode.behind,
     errors.SourceUnavailable: ExitCode.unavailable,
     errors.PublishFailed: ExitCode.unavailable,
     errors.EventInvalid: ExitCode.refused_lines,

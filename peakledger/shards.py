@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ledger.errors import LedgerNotFound, NotFound
+from ledger.errors import ConfigurationError, LedgerNotFound, NotFound
 from ledger.ownership import read_owner
 
 
@@ -21,6 +21,17 @@ def shard_directories(data: str, shard: str | None = None) -> list[Path]:
 def no_shard(shard: str, known: Iterable[str]) -> NotFound:
     """Return the error of a shard that is none of those there are."""
     return NotFound(f"There is no shard {shard}", hint=f"There are {', '.join(known)}")
+
+
+def check_all_shards(found: int, expected: int) -> None:
+    """Raise ConfigurationError where a data directory has not as many shards as their topic has partitions."""
+    if found != expected:
+        raise ConfigurationError(
+            "The data directory does not hold the shards of all partitions, so that payments are missing",
+            hint="Bring all shards together, or name their directory with --data",
+            expected=expected,
+            found=found,
+        )
 
 
 def is_running(directory: Path) -> bool:

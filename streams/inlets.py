@@ -60,7 +60,7 @@ class KafkaInlets:
 
     def __init__(self, events_topic: str, partition: int, **settings: Any) -> None:
         self._of = {inlet: TopicPartition(inlet.topic(events_topic), partition) for inlet in Inlet}
-        self._released = TopicPartition(released_topic(events_topic), partition)
+        self._topic, self._partition = events_topic, partition
         # Connections of their own: a broker answers one request after the other, and a fetch waits for new records.
         self._consumers = {inlet: BlockConsumer(**settings) for inlet in Inlet}
         self._asking = BlockConsumer(**settings)
@@ -69,10 +69,7 @@ class KafkaInlets:
         """Connect, and return how far the inlets are released, which is where reading begins."""
         for consumer in (self._asking, *self._consumers.values()):
             await consumer.start()
-        self._asking.assign([self._released])
-        last = await self._last_value(self._released)
-        self._asking.unsubscribe()
-        released = msgspec.json.decode(last, type=Released) if last else await self._beginning()
+        released = await read_released(self._asking, self._topic, self._partition)
         positions = {Inlet.interactive: released.interactive_next, Inlet.batch: released.batch_next}
         for inlet, consumer in self._consumers.items():
             consumer.assign([self._of[inlet]])
@@ -85,37 +82,48 @@ class KafkaInlets:
         return await _read(consumer, partition, timeout_s), int(await consumer.position(partition))
 
     async def end_offset(self, inlet: Inlet) -> int:
-        return await self._end_offset(self._of[inlet])
+        return await _end_offset(self._asking, self._of[inlet])
 
     async def close(self, timeout_s: float) -> None:
         """Disconnect; a broker that is gone is not waited for longer than that."""
         await asyncio.gather(*(stop_consumer(consumer, timeout_s) for consumer in (self._asking, *self._consumers.values())))
 
-    async def _beginning(self) -> Released:
-        first = await self._asking.beginning_offsets(list(self._of.values()))
-        return Released(first[self._of[Inlet.interactive]], first[self._of[Inlet.batch]])
 
-    async def _end_offset(self, partition: TopicPartition) -> int:
-        while True:
-            try:
-                return int((await self._asking.end_offsets([partition]))[partition])
-            except KafkaTimeoutError:
-                # As a fetch does, for as long as Kafka is away.
-                log.warning("%s/%d: Kafka does not say where it ends; asking again", *partition)
+async def read_released(consumer: BlockConsumer, events_topic: str, partition: int) -> Released:
+    """Return how far the inlets before a partition of the events are released. The consumer is assigned to nothing then."""
+    released = TopicPartition(released_topic(events_topic), partition)
+    consumer.assign([released])
+    last = await _last_value(consumer, released)
+    consumer.unsubscribe()
+    if last:
+        return msgspec.json.decode(last, type=Released)
+    interactive, batch = (TopicPartition(inlet.topic(events_topic), partition) for inlet in (Inlet.interactive, Inlet.batch))
+    first = await consumer.beginning_offsets([interactive, batch])
+    return Released(first[interactive], first[batch])
 
-    async def _last_value(self, partition: TopicPartition) -> bytes | None:
-        """Return the value of a partition's last record that counts, looking back further and further."""
-        first = (await self._asking.beginning_offsets([partition]))[partition]
-        end = await self._end_offset(partition)
-        back, start, value = _FIRST_LOOK_BACK, end, None
-        while value is None and start > first:
-            start = max(first, end - back)
-            back *= _LOOK_BACK_FACTOR
-            self._asking.seek(partition, start)
-            while await self._asking.position(partition) < end:
-                for record in await _read(self._asking, partition, _READ_TIMEOUT_S):
-                    value = record[3]
-        return value
+
+async def _end_offset(consumer: BlockConsumer, partition: TopicPartition) -> int:
+    while True:
+        try:
+            return int((await consumer.end_offsets([partition]))[partition])
+        except KafkaTimeoutError:
+            # As a fetch does, for as long as Kafka is away.
+            log.warning("%s/%d: Kafka does not say where it ends; asking again", *partition)
+
+
+async def _last_value(consumer: BlockConsumer, partition: TopicPartition) -> bytes | None:
+    """Return the value of a partition's last record that counts, looking back further and further."""
+    first = (await consumer.beginning_offsets([partition]))[partition]
+    end = await _end_offset(consumer, partition)
+    back, start, value = _FIRST_LOOK_BACK, end, None
+    while value is None and start > first:
+        start = max(first, end - back)
+        back *= _LOOK_BACK_FACTOR
+        consumer.seek(partition, start)
+        while await consumer.position(partition) < end:
+            for record in await _read(consumer, partition, _READ_TIMEOUT_S):
+                value = record[3]
+    return value
 
 
 async def _read(consumer: BlockConsumer, partition: TopicPartition, timeout_s: float) -> list[Record]:

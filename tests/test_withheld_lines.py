@@ -172,6 +172,7 @@ def test_a_run_that_came_too_early_can_be_run_again_and_the_rest_of_one_that_was
     apply(tmp_path, [(encode_packed(payment), NOON_MS + 4 * 86_400_000) for payment in payments])
     lines = WithheldLines(tmp_path, POST)
     assert {standing.code for standing in lines.standings(early).values()} == {OutcomeCode.business_date_in_future}
+    assert [of for of in (early, first, second) if lines.has_come_early(of)] == [early]
     file = write_run(tmp_path / "early.csv", [run_line(1), run_line(2)], run=early.run, day="2029-01-01")
     assert check_run(Instructions(RunFile(file)), POST, lines) == {}
     file = write_run(tmp_path / "first.csv", [run_line(number) for number in (1, 2, 3)])

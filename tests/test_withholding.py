@@ -6,10 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from datetime import date, timedelta
 
 import pytest
 
+from peakledger import config
+from peakledger.catching_up import caught_up
+from peakledger.shards import is_running, shard_directories
+from streams.embedded import EmbeddedStream
 from tests.withheld import Station, answer_line, answer_rows, run_line, run_rows, write_rows, write_run
 
 LINES = [run_line(number, 100 * number) for number in range(1, 6)]
@@ -120,6 +126,103 @@ def test_a_run_that_was_killed_is_finished_by_running_it_again(tmp_path, monkeyp
     counts = station.engine()
     assert (counts["events_applied"], counts["events_refused"]) == (count, 0)
     assert station.withholding("run", file, "--json").items[0]["duplicate"]
+
+
+def test_the_same_try_published_twice_is_booked_once(tmp_path, monkeypatch, command):
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    file = write_run(tmp_path / "run.csv", LINES)
+    for _ in range(2):  # a first try, which needs to know nothing of what came before, does not wait
+        assert station.withholding("run", file, "--json").items[0]["published"] == 5
+    counts = station.engine()
+    assert (counts["events_applied"], counts["events_existing"], counts["events_refused"]) == (5, 5, 0)
+
+
+# --- Behind -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def voided(tmp_path, monkeypatch, command):
+    """A station where lines 1 and 2 failed, and the files of the second and of the third try of line 2."""
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    assert station.withholding("run", write_run(tmp_path / "run.csv", LINES[:2])).status == 0
+    station.engine()
+    assert answer(station, [answer_line(1, reason=1), answer_line(2, 200, 1)]).status == 0
+    station.engine()
+    write_run(tmp_path / "2.csv", LINES[1:2], day="2026-07-26", try_number=2)
+    write_run(tmp_path / "3.csv", LINES[1:2], day="2026-07-30", try_number=3)
+    return station
+
+
+def next_offset():
+    with EmbeddedStream("stream") as stream:
+        return stream.end_offset("payments.events", 0)
+
+
+def test_a_try_is_not_published_while_another_is_published_and_not_consumed(voided):
+    assert voided.withholding("run", "2.csv").status == 0
+    before = next_offset()
+    for file in ("3.csv", "2.csv"):
+        ended = voided.withholding("run", file)
+        assert (ended.status, ended.out) == (14, "")
+        assert (
+            "payments.events-0 has not applied what is published, and no engine runs (records 1). Nothing was published."
+            in ended.err
+        )
+    assert next_offset() == before
+    voided.engine()
+    ended = voided.withholding("run", "3.csv")
+    assert ended.status == 11 and "line 2 is pending in try 2" in ended.err
+    assert voided.withholding("run", "2.csv", "--json").items[0]["duplicate"]
+    assert next_offset() == before
+
+
+def test_a_try_waits_for_an_engine_that_is_behind(voided):
+    (shard,) = shard_directories("ledger")
+    command, quiet = [sys.executable, "-m", "peakledger", "run"], subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=voided.directory, stdout=quiet, stderr=quiet) as engine:
+        try:
+            while not is_running(shard):
+                assert engine.poll() is None
+                time.sleep(0.01)
+            engine.send_signal(signal.SIGSTOP)
+            assert voided.withholding("run", "2.csv").status == 0
+            before = next_offset()
+            ended = voided.withholding("run", "3.csv", "--wait-s", "0.2")
+            assert ended.status == 14 and "has not applied what is published in 0.2 s" in ended.err
+            going_on = threading.Timer(0.3, engine.send_signal, [signal.SIGCONT])
+            going_on.start()
+            ended = voided.withholding("run", "3.csv")
+            going_on.join()
+            assert ended.status == 11 and "line 2 is pending in try 2" in ended.err
+            assert next_offset() == before
+        finally:
+            engine.send_signal(signal.SIGCONT)
+            engine.terminate()
+
+
+def test_of_two_tries_at_the_same_time_one_is_published(voided):
+    before = next_offset()
+    with caught_up(config.load({}), wait_s=0):
+        ended = voided.withholding("run", "2.csv")
+    assert ended.status == 14 and "Another command is publishing a try of a run" in ended.err
+    assert next_offset() == before
+    assert voided.withholding("run", "2.csv", "--json").items[0]["published"] == 1
+
+
+def test_lines_that_came_before_their_date_wait_as_a_later_try_does(tmp_path, monkeypatch, command):
+    station = Station(tmp_path, monkeypatch, command)
+    station.make_ledger()
+    day = date.today() + timedelta(400)
+    file = write_run(tmp_path / "early.csv", LINES[:1], run=f"{day:%Y%m%d}001", day=str(day))
+    assert station.withholding("run", file).status == 0
+    assert station.engine()["events_refused"] == 1
+    station.let_days_pass(60)
+    assert station.withholding("run", file).status == 14
+    station.engine()
+    assert station.withholding("run", file, "--json").items[0]["published"] == 1
+    assert station.engine()["events_applied"] == 2  # with that of the clock
 
 
 # --- What became of it --------------------------------------------------------------------------------------------------
@@ -270,10 +373,9 @@ def test_an_answer_that_the_ledger_refused_is_told_until_it_is_replayed(tmp_path
 
 def test_lines_that_failed_are_tried_again_until_the_last_day(station):
     assert station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").status == 0
-    for _ in range(2):  # before the engine has consumed it, a file is published again, and booked once
-        assert station.withholding("run", "2.csv", "--json").items[0]["published"] == 2
+    assert station.withholding("run", "2.csv", "--json").items[0]["published"] == 2
     station.let_days_pass(6)  # all that is not answered expires, by the ledger's clock
-    assert station.engine()["events_existing"] == 1
+    station.engine()
     assert {line: told[0] for line, told in returned(station, "2.csv").items()} == {2: "expired", 5: "refused"}
     assert "was run already" in station.withholding("retries", "run.csv", "--on", "2026-07-26", "--out", "2.csv").err
     ended = station.withholding("retries", "run.csv", "--on", "2026-07-30", "--out", "3.csv", "--json")

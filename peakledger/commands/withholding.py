@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -12,6 +13,7 @@ from ledger.csv_files import FileEncoding
 from ledger.events import Event
 from ledger.withholding import WithheldLines, Withholder
 from peakledger import config
+from peakledger.catching_up import caught_up
 from peakledger.commands.options import (
     BootstrapServers,
     ChannelProfiles,
@@ -80,6 +82,9 @@ def run(
     *,
     file: FileArgument,
     file_encoding: FileEncodingOption = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait-s", min=0, help="Seconds to wait before a later try until the balances have what came before")
+    ] = 60,
     encoding: Encoding = None,
     channel_profiles: ChannelProfiles = None,
     data: Data = None,
@@ -92,7 +97,8 @@ def run(
     """Instruct what a bank's file says: one held payment for each line.
 
     All of the file is checked before anything is published: what is wrong is told, and it is refused as a whole, with status 11.
-    A file that was run before is a duplicate as a whole; one that was run in part is finished.
+    A file that was run before is a duplicate as a whole; one that was run in part is finished. What depends on other tries waits
+    until the balances have all that was published; where they do not in time, nothing is published, and the status is 14.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
@@ -100,10 +106,14 @@ def run(
     read = Instructions(RunFile(file, _file_encoding(file_encoding)))
     of = read.heading.of
     withholder = Withholder.of_bank(of.bank, channels)
-    known = check_run(read, withholder, WithheldLines(settings.data, withholder))
-    events = ((payment.household, payment) for payment in payments(read, withholder, known))
-    count = len(read) - len(known)
-    _publish(settings, channels, _Publication(events, count, first=1))
+    withholder.check(of, read.heading.business_date)
+    with ExitStack() as stack:
+        if of.number > 1 or WithheldLines(settings.data, withholder).has_come_early(of):
+            stack.enter_context(caught_up(settings, wait_s))
+        known = check_run(read, withholder, WithheldLines(settings.data, withholder))
+        events = ((payment.household, payment) for payment in payments(read, withholder, known))
+        count = len(read) - len(known)
+        _publish(settings, channels, _Publication(events, count, first=1))
     item = {
         "bank": of.bank,
         "run": of.run,

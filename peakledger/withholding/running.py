@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from ledger.errors import FileRefused
 from ledger.events import Payment
-from ledger.outcomes import OutcomeCode
-from ledger.withholding import FAILED, MISSING, Result, Standing, Try, WithheldLines, Withholder
+from ledger.withholding import FAILED, MISSING, TOO_EARLY, Result, Standing, Try, WithheldLines, Withholder
 from peakledger.withholding.files import Instruction, Instructions
 
-_TOO_EARLY = OutcomeCode.business_date_in_future  # leaves the key free: the line can be run again when its date has come
 _FINAL = FAILED | {Result.reversed}
 _DECIDE = "Drop it with peakledger quarantine drop when the money is back with the bank; then peakledger withholding retries"
 _OTHER_FILE = "A run's number is used once; ask the bank which of the two files is right"
@@ -23,7 +21,7 @@ def check_run(run: Instructions, withholder: Withholder, withheld: WithheldLines
     withholder.check(of, run.heading.business_date)
     for number in range(1, of.number):
         _check_earlier(run, of._replace(number=number), withheld, must_know=number == 1)
-    known = {number: each for number, each in withheld.standings(of).items() if each.code is not _TOO_EARLY}
+    known = {number: each for number, each in withheld.standings(of).items() if each.code is not TOO_EARLY}
     compare(run, known)
     for number in range(of.number + 1, len(withholder.dates(of.run)) + 1):
         _check_later(run, known, withheld.standings(of._replace(number=number)), number)

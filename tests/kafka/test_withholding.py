@@ -2,7 +2,9 @@
 
 import csv
 
-from tests.commands import write_settings
+import pytest
+
+from tests.commands import in_a_process, write_settings
 from tests.withheld import answer_line, answer_rows, run_line, write_rows, write_run
 
 LINES = [run_line(number, 100 * number) for number in range(1, 41)]
@@ -47,3 +49,34 @@ def test_a_run_is_held_answered_in_part_returned_and_tried_again(kafka_broker, n
     assert run("withholding", "run", "second.csv")[0]["published"] == 5
     assert sum(apply()) == 84
     assert run("withholding", "status", "second.csv")[0]["result"] == "pending"
+
+
+@pytest.mark.parametrize("priority", [False, True])
+def test_a_try_is_not_published_while_another_one_is_not_consumed(kafka_broker, new_topic, tmp_path, priority):
+    write_settings(tmp_path, kafka_broker.bootstrap_servers, f"{new_topic()}-of-tries")
+    with (tmp_path / "peakledger.toml").open("a") as settings:
+        settings.write(f"priority = {str(priority).lower()}\n")
+
+    def run(*arguments, status=0):
+        ended = in_a_process(*arguments, "--json", cwd=tmp_path)
+        assert ended.status == status, ended.err
+        return ended
+
+    run("topics", "create", "--partitions", "2")
+    run("run", "--stop-at-end")
+    write_run(tmp_path / "run.csv", LINES)
+    run("withholding", "run", "run.csv")
+    run("run", "--stop-at-end")
+    write_rows(tmp_path / "answer.csv", answer_rows([answer_line(line.number, line.amount_fen, 1) for line in LINES]))
+    run("withholding", "results", "answer.csv")
+    for number, day in ((2, "2026-07-26"), (3, "2026-07-30")):
+        write_run(tmp_path / f"{number}.csv", LINES, day=day, try_number=number)
+    ended = run("withholding", "run", "2.csv", "--wait-s", "0", status=14)  # the answers are not consumed
+    assert "has not applied what is published in 0 s" in ended.err
+    run("run", "--stop-at-end")
+    assert run("withholding", "run", "2.csv", "--wait-s", "0").items[0]["published"] == 40
+    run("withholding", "run", "3.csv", "--wait-s", "0", status=14)
+    run("run", "--stop-at-end")
+    assert "line 1 is pending in try 2" in run("withholding", "run", "3.csv", status=11).err
+    counts = {item["shard"]: item["events_applied"] for item in run("status").items}
+    assert sum(counts.values()) == 120
