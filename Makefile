@@ -84,12 +84,12 @@ TREE := .ci .gitignore Makefile MANIFEST.in LICENSE setup.py pyproject.toml requ
 UNIT_TESTS := tests --ignore=tests/kafka --ignore=tests/faults
 
 # What ends a process writes to its standard error, which pytest must not have captured then. libstdc++ comes first as well, or an
-# exception that matplotlib throws ends the process.
+# exception that matplotlib throws ends the process. PostgreSQL's programs hang with either, so the test that starts them is left out.
 .PHONY: sanitize
 sanitize: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run unit and property tests on a build with ASan and UBSan
 	$(call copy_tree,build/sanitize)
 	cd build/sanitize && PEAKLEDGER_BUILD=sanitize python setup.py --quiet build_ext --inplace
-	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libstdc++.so.6)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$$PWD" python -m pytest --capture=sys $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/sanitize && LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libstdc++.so.6)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$$PWD" python -m pytest --capture=sys --deselect tests/test_bench_suites.py::test_postgresql_books_the_very_events_that_the_engine_books $(UNIT_TESTS) $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Show which lines of Python and Cython the unit and property tests reach
