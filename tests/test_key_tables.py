@@ -29,6 +29,14 @@ def open_engine(tmp_path, **options) -> Engine:
     return Engine.open(tmp_path / "events-0", **options)
 
 
+def flip_a_bit(path, at: int) -> bytes:
+    """Flip a bit of the file's byte ``at``. Return what the file holds then."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    return bytes(content)
+
+
 def largest_file(tmp_path):
     return max((tmp_path / "events-0" / "keys").glob("*/*.keys"), key=lambda path: path.stat().st_size)
 
@@ -78,9 +86,7 @@ def test_a_flipped_bit_in_what_tells_the_parts_is_found_at_start(tmp_path, from_
     with open_engine(tmp_path) as engine:
         apply(engine, FIRST)
     path = largest_file(tmp_path)
-    content = bytearray(path.read_bytes())
-    content[-from_end] ^= 1
-    path.write_bytes(content)
+    flip_a_bit(path, -from_end)
     with pytest.raises(KeyTableDamaged, match="parts of the key table"):
         open_engine(tmp_path)
 
@@ -89,9 +95,7 @@ def test_a_flipped_bit_in_a_part_is_found_when_the_part_is_first_asked(tmp_path)
     with open_engine(tmp_path) as engine:
         apply(engine, FIRST)
     path = largest_file(tmp_path)
-    content = bytearray(path.read_bytes())
-    content[KEY_TABLE_HEADER_BYTES + 7] ^= 1
-    path.write_bytes(content)
+    flip_a_bit(path, KEY_TABLE_HEADER_BYTES + 7)
     engine = open_engine(tmp_path)
     with pytest.raises(KeyTableDamaged):
         apply(engine, ALL_AGAIN)
@@ -117,9 +121,7 @@ def test_a_damaged_part_that_nobody_asks_does_not_look_sound_in_the_next_checkpo
     with open_engine(tmp_path) as engine:
         apply(engine, FIRST)
     path = largest_file(tmp_path)
-    content = bytearray(path.read_bytes())
-    content[KEY_TABLE_HEADER_BYTES + 7] ^= 1
-    path.write_bytes(content)
+    damaged = flip_a_bit(path, KEY_TABLE_HEADER_BYTES + 7)
     payment = payment_elsewhere(path, shard)
     with open_engine(tmp_path) as engine:
         applied = engine.status().events_applied
@@ -127,7 +129,7 @@ def test_a_damaged_part_that_nobody_asks_does_not_look_sound_in_the_next_checkpo
         assert engine.status().events_applied == applied + 1
     copied = largest_file(tmp_path)
     assert copied.name == path.name
-    assert copied.read_bytes() != bytes(content)
+    assert copied.read_bytes() != damaged
     with pytest.raises(KeyTableDamaged) as caught:
         verify_keys(shard)
     assert caught.value.numbers["path"] == str(copied)
