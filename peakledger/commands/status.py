@@ -20,16 +20,8 @@ POSITIONS = {
     "balances_next_frame": BALANCES_FILE,
 }
 WAITING = ["interactive_waiting", "batch_waiting"]
-HIDDEN = [
-    "source",
-    "pid",
-    "host",
-    "epoch",
-    "frame",
-    *POSITIONS,
-    "state_digest",
-    "rules_digest",
-]  # from the table, not from the JSON
+# From the table, not from the JSON.
+HIDDEN = ["source", "pid", "host", "epoch", "frame", *POSITIONS, "state_digest", "rules_digest"]
 
 
 def status(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:

@@ -1,10 +1,11 @@
 """``peakledger verify`` and ``peakledger rebuild``: is everything as it was written, and make anew what is derived."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ledger.channels import Channel
 from ledger.errors import PeakledgerError, ProjectionDamaged
 from ledger.outlets import OutletRegistry
 from ledger.projections.comparison import StoredState, compare_with_journal, stored_state
@@ -122,7 +123,8 @@ def _verify_outlets(directory: Path, item: dict[str, Any], settings: config.Sett
     item["outlets_seq"] = comparison.seq
     if comparison.agrees:
         return
-    named = [_named(one, settings) for one in comparison.differences]
+    registry, channels = OutletRegistry.load(settings.data), channels_by_code(settings)
+    named = [_named(one, registry, channels) for one in comparison.differences]
     for difference in named:
         told = ", ".join(f"{name} {value}" for name, value in difference.items())
         error_console.print(f"peakledger: {directory.name}: {told}", markup=False)
@@ -137,12 +139,12 @@ def _verify_outlets(directory: Path, item: dict[str, Any], settings: config.Sett
     )
 
 
-def _named(difference: OutletDifference, settings: config.Settings) -> dict[str, Any]:
+def _named(difference: OutletDifference, registry: OutletRegistry, channels: Mapping[int, Channel]) -> dict[str, Any]:
     """Return a difference with the names of its outlet's county and of its channel."""
-    channel = channels_by_code(settings).get(difference.channel)
+    channel = channels.get(difference.channel)
     return {
         "outlet": difference.outlet,
-        "county": OutletRegistry.load(settings.data).county_of(difference.outlet) or "unknown",
+        "county": registry.county_of(difference.outlet) or "unknown",
         "channel": channel.name if channel else difference.channel,
         "business_date": difference.business_date,
         "field": difference.field,
