@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from streams.release import ReleasedSource, ReleaseRules
 from streams.shard import Shard, ShardSettings, ShardStatus
 from streams.sources import EmbeddedSource, KafkaSource, Source
 from streams.stopping import stop_consumer
+from streams.topics import TOPIC_ASK_S, TOPIC_WAIT_S
 
 log = logging.getLogger(__name__)
 
@@ -130,12 +132,18 @@ class KafkaShards(ShardRunner, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _begin(self) -> None:
         await self._consumer.start()
-        found = await self._consumer.topics()
-        for topic in (self.topic, *(priority_topics(self.topic) if self._release else ())):
-            if topic not in found:
-                flag = " --priority" if self._release else ""
-                raise ConfigurationError(f"Kafka has no topic {topic}", hint=f"Create it: peakledger topics create{flag}")
+        await self._wait_for_topics([self.topic, *(priority_topics(self.topic) if self._release else ())])
         self._consumer.subscribe([self.topic], listener=self)
+
+    async def _wait_for_topics(self, topics: list[str]) -> None:
+        found, give_up = await self._consumer.topics(), time.monotonic() + TOPIC_WAIT_S
+        while missing := [topic for topic in topics if topic not in found]:
+            if time.monotonic() > give_up:
+                flag = " --priority" if self._release else ""
+                raise ConfigurationError(f"Kafka has no topic {missing[0]}", hint=f"Create it: peakledger topics create{flag}")
+            log.info("Kafka does not show topic %s; asking again", missing[0])
+            await asyncio.sleep(TOPIC_ASK_S)
+            found = await self._consumer.topics()
 
     async def _end(self) -> None:
         if not await stop_consumer(self._consumer, LEAVE_TIMEOUT_S):

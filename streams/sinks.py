@@ -14,10 +14,10 @@ from ledger.errors import PublishFailed
 from streams.connections import refusal
 from streams.embedded import EmbeddedStream
 from streams.stopping import stop_producer
+from streams.topics import TOPIC_WAIT_S
 
 Result = TypeVar("Result")
 
-_TOPIC_WAIT_S = 10.0  # that a topic was made may take a moment to get around among the brokers
 _HINT = "Mend the cause and publish again what was not acknowledged: an event that arrives twice is answered with exists"
 
 
@@ -103,7 +103,7 @@ class KafkaSink:
     async def _count_partitions(self) -> int:
         assert self._producer
         try:
-            async with asyncio.timeout(_TOPIC_WAIT_S):
+            async with asyncio.timeout(TOPIC_WAIT_S):
                 return len(await self._producer.partitions_for(self.topic))
         except TimeoutError as error:
             raise UnknownTopicOrPartitionError from error

@@ -1,5 +1,7 @@
 """Creates the topics that a ledger reads from and writes to."""
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +12,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 # Retention goes by the records' own timestamps: without this, events that are dated in the past are deleted within minutes.
 KEEP_EVERYTHING = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 KEEP_THE_LAST_OF_A_KEY = {"cleanup.policy": "compact"}
+TOPIC_WAIT_S = 10.0  # that a topic was made may take a moment to get around among the brokers
+TOPIC_ASK_S = 0.1
 
 
 async def create_topics(
@@ -20,7 +24,7 @@ async def create_topics(
     replication_factor: int = -1,
     security: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, bool]:
-    """Create topics that keep all records, or, those named in ``compacted``, the last one of each key.
+    """Create topics that keep all records, or, those named in ``compacted``, the last one of each key; wait until they show.
 
     Returns for each whether it was made now (True) or existed (False).
 
@@ -43,9 +47,18 @@ async def create_topics(
             for name, partitions in partitions_by_topic.items()
         ]
         answer = await admin.create_topics(topics)
+        made = {name: _was_made(name, code, detail) for name, code, *detail in answer.topic_errors}
+        await _wait_until_shown(admin, list(made))
     finally:
         await admin.close()
-    return {name: _was_made(name, code, detail) for name, code, *detail in answer.topic_errors}
+    return made
+
+
+async def _wait_until_shown(admin: AIOKafkaAdminClient, topics: list[str]) -> None:
+    """Give the broker the time to show what its controller made; a cluster that takes longer is not waited for."""
+    give_up = time.monotonic() + TOPIC_WAIT_S
+    while any(topic["error_code"] for topic in await admin.describe_topics(topics)) and time.monotonic() < give_up:
+        await asyncio.sleep(TOPIC_ASK_S)
 
 
 def _was_made(name: str, error_code: int, detail: list[str | None]) -> bool:

@@ -134,10 +134,16 @@ class Broker:
             self._temporary.cleanup()
 
     def create_topic(self, name: str, partitions: int = 1, settings: Mapping[str, str] | None = None) -> str:
-        """Create a topic whose records are kept whatever their timestamps say. Returns its name."""
+        """Create a topic whose records are kept whatever their timestamps say, and wait until it shows. Returns its name."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config={"retention.ms": "-1", **(settings or {})})
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         admin.create_topics([topic])[name].result(30)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        # What the controller has made, the broker beside it shows a moment later.
+        while not (shown := admin.list_topics(timeout=30).topics.get(name)) or shown.error:
+            if time.monotonic() > deadline:
+                raise BrokerFailed(f"Kafka made {name} and does not show it")
+            time.sleep(0.05)
         return name
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from dataclasses import replace
 
 import confluent_kafka as ck
@@ -85,6 +86,14 @@ def test_an_empty_topic_gives_an_empty_ledger(kafka_broker, new_topic, tmp_path)
 def test_a_missing_topic_is_named(kafka_broker, tmp_path):
     with pytest.raises(ConfigurationError, match="no topic never-made"):
         run_to_the_end(kafka_broker, "never-made", settings(tmp_path))
+
+
+def test_a_topic_that_is_made_a_moment_later_is_waited_for(kafka_broker, tmp_path):
+    later = threading.Timer(1.0, kafka_broker.create_topic, ["made-a-moment-later"])
+    later.start()
+    (status,) = run_to_the_end(kafka_broker, "made-a-moment-later", settings(tmp_path)).status()
+    later.join()
+    assert (status.state, status.lag) == ("closed", 0)
 
 
 def test_deleted_records_stop_the_shard_and_their_loss_can_be_accepted(kafka_broker, new_topic, tmp_path):
