@@ -65,7 +65,7 @@ class KeyTableDamaged(PeakledgerError):
 
 
 class EventRefused(PeakledgerError):
-    """What a command was to book is refused, by what can be checked before or by the ledger."""
+    """What a command was to book is refused, by what can be checked before or by the ledger. Numbers: ``offset``."""
 
 
 class ProofInvalid(PeakledgerError):

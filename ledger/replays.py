@@ -44,6 +44,11 @@ def retry_serial(key: EventKey, form: SerialForm) -> str:
     return f"9{int.from_bytes(digest) % 10**31:031d}"
 
 
+def retry_key(key: EventKey, channel: Channel) -> EventKey:
+    """Return the key under which an event of ``channel`` is tried again whose own ``key`` is burnt."""
+    return key._replace(serial=parse_serial(retry_serial(key, channel.serial_form), channel.serial_form))
+
+
 class Replays:
     """Prepares replays of one shard's quarantined events."""
 
@@ -113,8 +118,7 @@ class Replays:
         return self._key_of(name) if name else None
 
     def _retry_key(self, key: EventKey) -> EventKey:
-        channel = self._by_code[key.channel]
-        return key._replace(serial=parse_serial(retry_serial(key, channel.serial_form), channel.serial_form))
+        return retry_key(key, self._by_code[key.channel])
 
     def _key_of(self, name: EventName) -> EventKey:
         channel = self._by_name[name.channel]

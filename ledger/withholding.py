@@ -6,7 +6,7 @@ became of a try is found from the journal alone. docs/withholding.md describes t
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -18,13 +18,13 @@ from uuid import UUID
 from ledger.account_ids import clearing_account
 from ledger.channels import Channel, Terminal
 from ledger.errors import FileRefused
-from ledger.event_fields import NO_DATE, NO_SERIAL, format_date, parse_date, parse_serial
+from ledger.event_fields import NO_DATE, NO_SERIAL, format_date, parse_date
 from ledger.history import History, shard_histories
 from ledger.key_lookup import EventKey
 from ledger.layouts import EntryCode, EntryKind, EventType
 from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine, State
-from ledger.replays import retry_serial
+from ledger.replays import retry_key
 
 _ENTRY = struct.Struct("<16sQ32xQQ4xI6xHB7x")  # journal_entry: serial, amount_fen, reference_seq, detail, credit_slot, code, kind
 _BEGINNING_BYTES = 12  # of a serial, behind which the number of the line stands
@@ -173,17 +173,30 @@ class WithheldLines:
         """Return how each line of a try stands that the journal has, by number of line. Raises ``JournalDamaged``."""
         channel, day = self._withholder.channel, self._withholder.date_of(of)
         found = self._refused(of.beginning(), day)
-        # A refusal that may pass has burnt the line's key; replayed from quarantine, it has the serial that follows from it.
-        replayed = {
-            parse_serial(retry_serial(key, channel.serial_form), channel.serial_form): line
+        burnt = {
+            key: line
             for line, standing in found.items()
             if standing.code.is_transient and (key := EventKey.of(channel, day, of.serial(line)))
         }
+        replayed = self._replayed(burnt)
         for history in self._histories:
             found |= _holds(history, clearing_account(channel.code, day), of.beginning(), replayed)
         for line in self._refused_posts(of):
             if line in found and found[line].result in FAILED:
                 found[line] = found[line]._replace(paid_in_vain=True)
+        return found
+
+    def _replayed(self, burnt: Mapping[EventKey, int]) -> dict[bytes, int]:
+        """Return the serials under which lines may have been replayed from quarantine, by number of line.
+
+        A refusal that may pass has burnt the line's key; replayed, it has the serial that follows from it; and so on.
+        """
+        found: dict[bytes, int] = {}
+        while burnt:
+            retried = {retry_key(key, self._withholder.channel): line for key, line in burnt.items()}
+            found |= {key.serial: line for key, line in retried.items()}
+            refused = {each.key for quarantine in self._quarantines for each in quarantine.of_keys(retried)}
+            burnt = {key: line for key, line in retried.items() if key in refused}
         return found
 
     def has_come_early(self, of: Try) -> bool:
@@ -202,7 +215,7 @@ class WithheldLines:
         """
         code, beginning = self._withholder.channel.code, of.beginning("answer")
         return {
-            _line_of(event.serial)
+            line_of(event.serial)
             for quarantine in self._quarantines
             for event in quarantine.of_serials(code, None, beginning)
             if event.event_type == EventType.post and event.state is not State.dropped
@@ -215,12 +228,27 @@ class WithheldLines:
             days = parse_date(business_date.isoformat())
             for event in quarantine.of_serials(self._withholder.channel.code, days, beginning):
                 if event.code is not OutcomeCode.id_already_failed:  # which says what another event said before
-                    found[_line_of(event.serial)] = Standing(Result.refused, code=event.code, serial=event.serial)
+                    found[line_of(event.serial)] = Standing(Result.refused, code=event.code, serial=event.serial)
         return found
 
 
-def _line_of(serial: bytes) -> int:
+def line_of(serial: bytes) -> int:
+    """Return the number of the line that the serial of a payment, or of an answer, ends with."""
     return int.from_bytes(serial[_BEGINNING_BYTES:])
+
+
+def beginning_of(serial: bytes) -> bytes:
+    """Return what the serials of all lines of a try begin with."""
+    return serial[:_BEGINNING_BYTES]
+
+
+def held_payments(history: History, account: int) -> Iterator[tuple[bytes, str]]:
+    """Yield serial and household of each payment that was held on a clearing account, the newest first."""
+    for entries in history.entries(account):
+        fields = [_ENTRY.unpack(entry) for _, entry in entries]
+        holds = [(row[0], row[4]) for row in fields if row[6] == EntryKind.pending]
+        households = history.balances.accounts_in([slot for _, slot in holds])
+        yield from ((serial, (name or "").rpartition(":")[2]) for (serial, _), name in zip(holds, households, strict=True))
 
 
 def _holds(history: History, account: int, beginning: bytes, replayed: Mapping[bytes, int]) -> dict[int, Standing]:
@@ -239,7 +267,7 @@ def _holds(history: History, account: int, beginning: bytes, replayed: Mapping[b
             if row in households:
                 household = (households[row] or "").rpartition(":")[2]
                 now = later.pop(seq, Standing(Result.pending, seq=seq))
-                found[replayed.get(serial) or _line_of(serial)] = now._replace(
+                found[replayed.get(serial) or line_of(serial)] = now._replace(
                     household=household, amount_fen=amount_fen, serial=serial
                 )
             elif code == EntryCode.payment:

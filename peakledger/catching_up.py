@@ -23,17 +23,17 @@ _NOTHING_DONE = "Nothing was published"
 
 
 @contextmanager
-def caught_up(settings: Settings, wait_s: float) -> Iterator[None]:
+def caught_up(settings: Settings, wait_s: float, partition: int | None = None) -> Iterator[None]:
     """Keep other commands that begin so off the data directory, and wait until its balances have what is published by now.
 
-    That is up to the ends of all partitions of the topic of the settings, and of its inlets where they say that it has some.
-    Raises BalancesBehind where that is not so within ``wait_s``, ConfigurationError where shards are missing, LedgerNotFound,
-    and what asking Kafka raises.
+    That is up to the ends of all partitions of the topic of the settings, or of one, and of its inlets where they say that it
+    has some. Raises BalancesBehind where that is not so within ``wait_s``, ConfigurationError where shards are missing,
+    LedgerNotFound, and what asking Kafka raises.
     """
     shards = _shards_of(settings)
     with _alone(settings.data):
         with kafka_errors(settings):
-            asyncio.run(_catch_up(settings, shards, wait_s))
+            asyncio.run(_catch_up(settings, shards, wait_s, partition))
         yield
 
 
@@ -57,10 +57,13 @@ def _alone(data: str) -> Iterator[None]:
         os.close(directory)
 
 
-async def _catch_up(settings: Settings, shards: dict[int, Path], wait_s: float) -> None:
+async def _catch_up(settings: Settings, shards: dict[int, Path], wait_s: float, partition: int | None) -> None:
     async with publisher_of(settings) as publisher:
         partition_count = publisher.partition_count
-    check_all_shards(len(shards), partition_count)
+    if partition is None:
+        check_all_shards(len(shards), partition_count)
+    else:
+        shards = {partition: shards[partition]}
     ends = _ends_of(settings)
     try:
         await ends.start(partition_count)

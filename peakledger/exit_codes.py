@@ -46,9 +46,10 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.refused_file: "a file is refused as a whole, and nothing of it was published: one of withholding, "
     "or one that settle takes for that of another date or channel",
     ExitCode.not_settled: "a business date cannot be settled or closed now, or its clearing account is not at zero",
-    ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger",
+    ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger; "
+    "or the replay of a line of withholding that was tried again since",
     ExitCode.behind: "the balances lack what was published before, or another try of a run is being published: "
-    "withholding run published nothing",
+    "withholding run, or quarantine replay of a line, published nothing",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {

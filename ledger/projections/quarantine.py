@@ -18,6 +18,8 @@ import msgspec
 
 from ledger._core import JournalReader, next_frame_with_payload, parse_record_body
 from ledger.errors import NotFound
+from ledger.event_fields import NO_SERIAL
+from ledger.key_lookup import EventKey
 from ledger.layouts import OUTCOME_RECORD, PayloadKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.lmdb_projection import LmdbProjection
@@ -66,6 +68,10 @@ class Quarantined(msgspec.Struct, frozen=True):
     @property
     def state(self) -> State:
         return self.decision.state if self.decision else State.waiting
+
+    @property
+    def key(self) -> EventKey:
+        return EventKey(self.channel, self.business_date, self.serial)
 
     def record(self) -> tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]:
         """Return key, value and headers as they were published. Raises ValueError where the payload is a batch, not a record."""
@@ -154,6 +160,13 @@ class Quarantine(LmdbProjection):
             found = [(key, value) for key, value in cursor if value.startswith(beginning)]  # an outcome_record begins with it
         events = [_unpack(key, value, decisions) for key, value in found]
         return [event for event in events if event.channel == channel and business_date in (None, event.business_date)]
+
+    def of_keys(self, keys: Collection[EventKey]) -> list[Quarantined]:
+        """Return the events with any of these keys, as ``of_key`` does."""
+        decisions, serials = self.decisions(), {key.serial for key in keys}
+        with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
+            found = [(key, value) for key, value in cursor if value[: len(NO_SERIAL)] in serials]
+        return [event for key, value in found if (event := _unpack(key, value, decisions)).key in keys]
 
     def counts(self) -> dict[tuple[OutcomeCode, State], int]:
         """Return how many events there are, by reason and state."""

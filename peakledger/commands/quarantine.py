@@ -3,21 +3,24 @@
 import asyncio
 import getpass
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 
 from ledger.channels import Channel, load_channels
-from ledger.errors import ConfigurationError
+from ledger.errors import ConfigurationError, EventRefused
 from ledger.event_fields import format_date, format_serial
 from ledger.journal import read_parameters
+from ledger.later_tries import LaterTries, LaterTry
 from ledger.layouts import EventType, PayloadKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.quarantine import Quarantine, Quarantined, State
 from ledger.replays import Record, Replays
 from peakledger import config
+from peakledger.catching_up import caught_up
 from peakledger.commands.options import (
     BootstrapServers,
     ChannelProfiles,
@@ -121,6 +124,10 @@ def replay(
     ] = None,
     operator: Operator,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision")] = ORIGINAL_CAME,
+    wait_s: Annotated[
+        float,
+        typer.Option("--wait-s", min=0, help="Seconds to wait, for a line of withholding, until the balances have its tries"),
+    ] = 60,
     shard: Shard = None,
     data: Data = None,
     priority: Priority = None,
@@ -133,7 +140,8 @@ def replay(
     """Publish events again to the topic and partition that they came from, originals before reversals; then note the decision.
 
     The ledger judges them anew. An event whose key is burnt goes under another serial, which follows from its own. Who cannot
-    wait for that publishes a corrected event instead, and drops the wrong one.
+    wait for that publishes a corrected event instead, and drops the wrong one. Where one is a line of withholding that was tried
+    again since, nothing is published, and the status is 13: both would be held.
     """
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
@@ -141,16 +149,24 @@ def replay(
         raise ConfigurationError("Events that are named are replayed for a reason", hint="Say it: --reason")
     items: list[dict[str, Any]] = []
     for path in [_only_shard(settings.data, shard)] if offsets else shard_directories(settings.data, shard):
-        items += _replay(path, settings, offsets or [], operator, reason)
+        items += _replay(path, settings, _Decided(offsets or [], operator, reason), wait_s)
     show("decisions", items, as_json=as_json, empty="No reversal waits whose original has come.")
 
 
-def _replay(path: Path, settings: config.Settings, offsets: list[int], operator: str, reason: str) -> list[dict[str, Any]]:
+class _Decided(NamedTuple):
+    """What an operator decided about events; of none, the reversals that are ready are meant."""
+
+    offsets: list[int]
+    operator: str
+    reason: str
+
+
+def _replay(path: Path, settings: config.Settings, decided: _Decided, wait_s: float) -> list[dict[str, Any]]:
     """Replay events of one shard, or its reversals that are ready; return the decisions."""
     quarantine = _up_to_date(path)
     channels = load_channels(settings.channel_profiles)
     replays = Replays(path, quarantine, channels)
-    events = [quarantine.get(offset) for offset in offsets] if offsets else replays.ready_reversals()
+    events = [quarantine.get(offset) for offset in decided.offsets] if decided.offsets else replays.ready_reversals()
     batches = [str(event.offset) for event in events if event.payload_kind is not PayloadKind.record]
     if batches:
         raise ConfigurationError(f"No record to publish at {', '.join(batches)}: a damaged batch", hint="Drop it")
@@ -158,9 +174,27 @@ def _replay(path: Path, settings: config.Settings, offsets: list[int], operator:
         return []
     topic, _, partition = read_parameters(path).source.rpartition("/")
     own = msgspec.structs.replace(settings, topic=topic)
-    with kafka_errors(own):
-        asyncio.run(_publish(own, channels, int(partition), replays.records(events)))
-    return _decide(quarantine, path.name, [event.offset for event in events], State.replayed, operator, reason)
+    with ExitStack() as stack:
+        tries = LaterTries(path, quarantine, channels)
+        if lines := tries.lines(events):
+            stack.enter_context(caught_up(own, wait_s, int(partition)))
+            quarantine.catch_up()
+            _refuse_tried_again(tries.find(lines))
+        with kafka_errors(own):
+            asyncio.run(_publish(own, channels, int(partition), replays.records(events)))
+    return _decide(quarantine, path.name, [event.offset for event in events], State.replayed, decided.operator, decided.reason)
+
+
+def _refuse_tried_again(tries: list[LaterTry]) -> None:
+    if tries:
+        line, on, run = tries[0]
+        named = f"run {run}" if run else f"a run of {line.terminal.bank} of {line.day}"
+        drop = f"peakledger quarantine drop {' '.join(str(each.line.offset) for each in tries)} --reason 'tried again'"
+        raise EventRefused(
+            f"line {line.number} of {named} was tried again on {on}, and replayed, both would be held",
+            hint=f"Nothing was published. Leave the line to its later try: {drop}",
+            offset=line.offset,
+        )
 
 
 @app.command(epilog=examples("peakledger quarantine drop 4711 --reason 'a test of the channel'"))
