@@ -129,7 +129,7 @@ def compare_reversal(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Com
 
 
 def compare_adjustment(leg: Leg, entry: dict[str, Any], state: LedgerState) -> Comparison:
-    disputed = next((key for key, owner in state.keys.items() if owner.first_seq == entry["reference_seq"]), NO_LEG.key)
+    disputed = key_of(state.entry(entry["reference_seq"])) if entry["reference_seq"] else NO_LEG.key
     yield "pending_id", leg.pending.key == disputed
     yield "debit_account_id", leg.debit_account == state.account_ids[entry["debit_slot"]]
     yield "credit_account_id", leg.credit_account == state.account_ids[entry["credit_slot"]]
@@ -151,4 +151,8 @@ def compare_account(leg: Leg, account: Account) -> Comparison:
 
 
 def key_of(entry: dict[str, Any]) -> Key:
-    return Key(entry["channel"], entry["business_date"], entry["serial"])
+    """Return the key of the event that an entry is of; that of an opening by its own event has the serial where others link."""
+    serial = entry["serial"]
+    if entry["kind"] == EntryKind.open_account:
+        serial = b"".join(entry[f"{side}_previous_seq"].to_bytes(8, "little") for side in ("debit", "credit"))
+    return Key(entry["channel"], entry["business_date"], serial)

@@ -1,5 +1,6 @@
 """Random events of the fourteen channels, in few accounts, so that cards run dry, floats are short and keys meet again."""
 
+from itertools import islice
 from random import Random
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from ledger.model_state import LedgerState
 from tests.ledger_events import IN_FULL, Named, settling
 
 CHANNELS = [channel for channel in BUILT_IN_CHANNELS if "payment" in channel.publishes]
-REMEMBERED = 200
+REMEMBERED = 1000  # of all channels
 
 
 def serial_of(channel: Channel, count: int) -> bytes:
@@ -44,7 +45,8 @@ def channel_event(chance: Random, state: LedgerState, count: int, business_date:
 
 def naming_event(chance: Random, state: LedgerState, type_: EventType, channel: Channel, key: dict[str, object]) -> bytes:
     """Return a post, void or reversal of an event that most often is the channel's own and exists."""
-    known = [name for name in state.keys if name.channel == channel.code or chance.randrange(20) == 0][-REMEMBERED:]
+    any_channel = chance.randrange(20) == 0
+    known = [name for name in islice(reversed(state.keys), REMEMBERED) if any_channel or name.channel == channel.code]
     head = {"version": 1, "event_type": type_, "value_date": key["business_date"], "detail": 1} | key
     if not known:
         return PACKED_EVENT.pack(**head | {"event_type": EventType.payment})

@@ -8,6 +8,7 @@ import argparse
 import random
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.workload import Workload
@@ -18,6 +19,17 @@ from tests.shadow import ShadowedEngine
 EVENTS_A_BLOCK = 20_000
 LEDGER_EVENTS_A_BLOCK = 500  # events name what was applied in the blocks before
 COMPARE_EVERY = 200_000
+TELL_EVERY_S = 10
+
+
+def blocks(events: int, events_a_block: int) -> Iterator[tuple[int, int]]:
+    """Yield the first event of each block and the one after its last, and print now and then how far this came."""
+    start = told = time.monotonic()
+    for first in range(0, events, events_a_block):
+        if (now := time.monotonic()) > told + TELL_EVERY_S:
+            print(f"{first} events after {now - start:.0f} s", flush=True)
+            told = now
+        yield first, min(first + events_a_block, events)
 
 
 def soak_payments(events: int, seed: int, directory: Path) -> None:
@@ -36,13 +48,13 @@ def soak_payments(events: int, seed: int, directory: Path) -> None:
     )
     pair = ShadowedEngine(directory)
     try:
-        for first in range(0, events, EVENTS_A_BLOCK):
-            batches = workload.batches(first, min(first + EVENTS_A_BLOCK, events))
+        for first, end in blocks(events, EVENTS_A_BLOCK):
+            batches = workload.batches(first, end)
             records = [(record[1], record[3]) for batch, _ in batches for record in walk_batches(batch)]
             cut = chance.randrange(1, len(records)) if len(records) > 1 else 1
             pair.apply([part for part in (records[:cut], records[cut:]) if part])
             chance.choice([pair.restart, pair.crash, lambda: None, lambda: None, lambda: None])()
-            if (first + EVENTS_A_BLOCK) % COMPARE_EVERY == 0:
+            if end % COMPARE_EVERY == 0 and end < events:
                 pair.compare()
         pair.compare()
         assert (pair.model.events_applied, pair.model.events_existing, pair.model.events_refused) == workload.fates()
@@ -56,11 +68,11 @@ def soak_ledger(events: int, seed: int, directory: Path) -> None:
     pair = ShadowedEngine(directory, PARAMETERS)
     ledger = RandomLedger(chance, pair.model)
     try:
-        for first in range(0, events, LEDGER_EVENTS_A_BLOCK):
-            pair.apply([list(ledger.records(min(LEDGER_EVENTS_A_BLOCK, events - first)))])
-            if (first + LEDGER_EVENTS_A_BLOCK) % EVENTS_A_BLOCK == 0:
+        for first, end in blocks(events, LEDGER_EVENTS_A_BLOCK):
+            pair.apply([list(ledger.records(end - first))])
+            if end % EVENTS_A_BLOCK == 0:
                 chance.choice([pair.restart, pair.crash, pair.rebuild, *[lambda: None] * 3])()
-            if (first + LEDGER_EVENTS_A_BLOCK) % COMPARE_EVERY == 0:
+            if end % COMPARE_EVERY == 0 and end < events:
                 pair.compare()
         pair.compare()
         assert pair.model.trial_balance() == 0
