@@ -71,7 +71,8 @@ class Demo:
         fates = self.workload.fates()
         console.print(
             f"[bold]1. A season[/bold]: {self.workload.events:,} events of {self.workload.households:,} households. "
-            f"{fates.fresh:,} are new, {fates.duplicates:,} are duplicates, {fates.refused:,} are wrong."
+            f"{fates.fresh:,} are new, {fates.duplicates:,} are duplicates, {fates.refused:,} are wrong.",
+            markup=True,
         )
         with EmbeddedStream(self.stream) as stream:
             stream.create_topic(TOPIC)
@@ -85,12 +86,12 @@ class Demo:
             ("6. Refused events wait in quarantine, whole", ("quarantine", "list", "--limit", "5")),
             ("7. Every byte of the journal is as it was written", ("verify",)),
         ):
-            console.print(f"\n[bold]{title}[/bold]")
+            console.print(f"\n[bold]{title}[/bold]", markup=True)
             self._show(*command)
         console.print(f"\nLook around: peakledger status --data {self.data}")
 
     def _kill_midway(self) -> None:
-        console.print("\n[bold]2. An engine applies them while they come, and is killed[/bold]")
+        console.print("\n[bold]2. An engine applies them while they come, and is killed[/bold]", markup=True)
         kill_at = int(self.workload.events * _KILL_AT_SHARE)
         with self._engine() as engine:
             _wait(lambda: self._watermark() != _NOTHING, engine)  # or a slow start would find all of the season at once
@@ -102,7 +103,7 @@ class Demo:
         console.print(f"SIGKILL. Readable by then: {seen.records_consumed:,} events, watermark seq {seen.seq:,}.")
 
     def _catch_up(self) -> None:
-        console.print("\n[bold]3. It starts again, and goes on from what is durable[/bold]")
+        console.print("\n[bold]3. It starts again, and goes on from what is durable[/bold]", markup=True)
         before, started_s = self._watermark(), time.monotonic()
         with self._engine() as engine:
             _wait(lambda: self._watermark().records_consumed > before.records_consumed, engine)

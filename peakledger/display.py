@@ -7,7 +7,7 @@ instead.
 
 import csv
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,13 +24,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 Item = Mapping[str, Any]
 
 _WIDTH_OF_A_FILE = 200
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-error_console = Console(stderr=True, highlight=False, soft_wrap=True)
+# Serials, reasons and names of files are printed as they are: [/b] in them is no markup, and :wave: no emoji.
+console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+error_console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show(
@@ -49,6 +51,14 @@ def show(
         console.print(empty)
 
 
+def show_one(item: Item) -> None:
+    """Print the keys of one item and their values below one another, for people; a value is never broken."""
+    width = max(len(_header(key)) for key in item)
+    for key, value in item.items():
+        header = Text(_header(key).ljust(width), "bold")
+        console.print(Text.assemble(header, "  ", format_value(key, value)), soft_wrap=True)
+
+
 def print_csv(items: Sequence[Item]) -> None:
     """Print ``items`` as CSV with the keys as header: the values of the JSON document, and nothing for null."""
     if items:
@@ -59,12 +69,17 @@ def print_csv(items: Sequence[Item]) -> None:
 
 def _table(items: Sequence[Item]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for key, value in items[0].items():
-        numeric = isinstance(value, int) and not isinstance(value, bool) and not key.endswith("_time_ms")
+    for key in items[0]:
+        numeric = not key.endswith("_time_ms") and _are_numbers(item[key] for item in items)
         table.add_column(_header(key), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for item in items:
         table.add_row(*(format_value(key, value) for key, value in item.items()))
     return table
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    given = [value for value in values if value is not None]
+    return bool(given) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
 
 
 def _header(key: str) -> str:

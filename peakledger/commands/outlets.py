@@ -17,7 +17,7 @@ from peakledger import config
 from peakledger.commands.options import Config, Data, Json, channels_by_code, examples
 from peakledger.commands.payment_circle import circle
 from peakledger.commands.ranges import parse_day, parse_range
-from peakledger.display import console, print_csv, show
+from peakledger.display import print_csv, show, show_one
 
 app = typer.Typer(no_args_is_help=True, help="Keep the registry of outlets, and add up what was paid at them.")
 
@@ -94,9 +94,7 @@ def show_outlet(number: Number, data: Data = None, config_file: Config = None, a
     if as_json:
         show("outlet", [item], as_json=True)
         return
-    for key, value in item.items():
-        console.print(f"[bold]{key.replace('_', ' ')}[/bold]", end="  ")
-        console.print("-" if value is None else str(value), markup=False)
+    show_one(item)
 
 
 class Format(StrEnum):

@@ -12,7 +12,7 @@ import typer
 
 from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, EventRefused
-from ledger.event_fields import format_date, format_serial
+from ledger.event_fields import format_date
 from ledger.journal import read_parameters
 from ledger.later_tries import LaterTries, LaterTry
 from ledger.layouts import EventType, PayloadKind
@@ -32,7 +32,8 @@ from peakledger.commands.options import (
     channels_by_code,
     examples,
 )
-from peakledger.display import console, show
+from peakledger.display import show, show_one
+from peakledger.event_names import event_name
 from peakledger.kafka_errors import kafka_errors
 from peakledger.publishing import ordered_publisher_of
 from peakledger.shards import shard_directories
@@ -104,9 +105,7 @@ def show_event(
     if as_json:
         show("quarantined_event", [item], as_json=True)
         return
-    for key, value in item.items():
-        console.print(f"[bold]{key.replace('_', ' ')}[/bold]", end="  ")
-        console.print(str(value), markup=False)
+    show_one(item)
 
 
 @app.command(
@@ -251,17 +250,16 @@ def _codes(names: list[str]) -> list[OutcomeCode]:
 
 
 def _item(shard: str, event: Quarantined, channels: Mapping[int, Channel]) -> dict[str, Any]:
-    channel = channels.get(event.channel)
-    has_serial = channel is not None and any(event.serial)
+    name = event_name(event.channel, event.serial, channels.get(event.channel))
     return {
         "shard": shard,
         "offset": event.offset,
         "code": event.code.name,
         "state": event.state.value,
         "event": EventType(event.event_type).name if event.event_type else None,
-        "channel": channel.name if channel else None,
+        "channel": name.channel,
         "business_date": format_date(event.business_date) if event.business_date else None,
-        "serial": format_serial(event.serial, channel.serial_form) if channel and has_serial else None,
+        "serial": name.serial,
         "record_time_ms": event.record_timestamp_ms,
         "seq": event.seq,
         "frame": event.frame_number,

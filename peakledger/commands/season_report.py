@@ -50,9 +50,9 @@ def season_report(
         if report.settlement:
             show("settlement", [settlement_item(line) for line in report.settlement], as_json=False)
         for words, holds in report.checks.items():
-            console.print(f"{'yes' if holds else 'NO '}  {words}", markup=False)
+            console.print(f"{'yes' if holds else 'NO '}  {words}")
         if report.told.behind:
-            console.print(describe(report.told.behind), markup=False)
+            console.print(describe(report.told.behind))
     if not report.is_sound:
         raise typer.Exit(ExitCode.differs)
 
