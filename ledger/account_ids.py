@@ -7,7 +7,7 @@ same thing both ways, without a lookup table.
 from datetime import date
 from enum import IntEnum
 
-from ledger.errors import PeakledgerError
+from ledger.errors import NameInvalid
 
 _KIND_SHIFT = 120
 _NUMBER_BITS = 112
@@ -42,14 +42,14 @@ def account_id(kind: AccountKind, number: str) -> int:
 
 def _digits_and_number(number: str) -> int:
     if not (0 < len(number) <= _MAX_DIGITS and number.isascii() and number.isdigit()):
-        raise PeakledgerError(f"{number!r} is not a number of 1 to {_MAX_DIGITS} digits")
+        raise NameInvalid(f"{number!r} is not a number of 1 to {_MAX_DIGITS} digits")
     return len(number) << _NUMBER_BITS | int(number)
 
 
 def household_account(household: str) -> int:
     """Return the account id of a household, named by its 13 digits."""
     if len(household) != 13 or not (household.isascii() and household.isdigit()):
-        raise PeakledgerError(f"{household!r} is not a household number of 13 digits")
+        raise NameInvalid(f"{household!r} is not a household number of 13 digits")
     return _HOUSEHOLDS | int(household)
 
 
@@ -97,7 +97,7 @@ def parse_account(text: str) -> int:
         return household_account(number)
     kind_bits = _KINDS.get(kind)
     if kind_bits is None:
-        raise PeakledgerError(f"{kind!r} is no kind of account", hint=f"Use one of {', '.join(_KINDS)}")
+        raise NameInvalid(f"{kind!r} is no kind of account", hint=f"Use one of {', '.join(_KINDS)}")
     return kind_bits | _digits_and_number(number)
 
 

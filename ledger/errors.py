@@ -20,6 +20,10 @@ class ConfigurationError(PeakledgerError):
     """A setting that cannot be used."""
 
 
+class NameInvalid(PeakledgerError):
+    """A text that can be no account, or no serial of its channel."""
+
+
 class FileInvalid(PeakledgerError):
     """A file from outside that cannot be used. Numbers: ``line``, ``column``."""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from ledger._core import Frame, JournalReader, find_key
 from ledger.channels import Channel
-from ledger.errors import PeakledgerError
+from ledger.errors import NameInvalid
 from ledger.event_fields import NO_SERIAL, parse_date, parse_serial
 from ledger.journal import FrameHeader, find_end, read_parameters
 from ledger.key_checkpoint import complete_directory, table_path
@@ -30,10 +30,10 @@ class EventKey(NamedTuple):
 
     @classmethod
     def of(cls, channel: Channel, business_date: date, serial: str) -> Self:
-        """Raises PeakledgerError where the serial is not in the form of the channel."""
+        """Raises NameInvalid where the serial is not in the form of the channel."""
         stored = parse_serial(serial, channel.serial_form)
         if stored == NO_SERIAL:
-            raise PeakledgerError(f"{serial!r} is no serial of {channel.name}", hint=f"Its form is {channel.serial_form.name}")
+            raise NameInvalid(f"{serial!r} is no serial of {channel.name}", hint=f"Its form is {channel.serial_form.name}")
         return cls(channel.code, parse_date(business_date.isoformat()), stored)
 
 

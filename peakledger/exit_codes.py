@@ -54,6 +54,7 @@ SENTENCES: dict[ExitCode, str] = {
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ConfigurationError: ExitCode.usage,
+    errors.NameInvalid: ExitCode.usage,
     errors.FileInvalid: ExitCode.usage,
     errors.FileRefused: ExitCode.refused_file,
     errors.EventRefused: ExitCode.refused_event,

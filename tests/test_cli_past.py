@@ -163,6 +163,28 @@ def test_a_proven_event_of_a_channel_of_a_profile_is_told_with_its_names(tablet,
     assert "these entries of tablet 2026-07-23 1 stand" in told
 
 
+def test_without_the_profile_an_event_is_told_by_the_code_of_its_channel_and_the_bytes_of_its_serial(tablet, monkeypatch):
+    monkeypatch.delenv("PEAKLEDGER_CHANNEL_PROFILES")
+    (line,) = tablet("statement", "3301234567890", "--json").items
+    (credit,) = tablet("household", "3301234567890", "--json").document["credits"]
+    (refused,) = tablet("quarantine", "list", "--json").items
+    assert {(item["channel"], item["serial"]) for item in (line, credit, refused)} == {("15", "1" + "f" * 31)}
+
+
+def test_a_line_of_a_hold_tells_what_is_pending(peakledger):
+    assert "pending ¥" in peakledger("statement", B, "--limit", "3").out
+    assert "pending ¥" not in peakledger("statement", B, "--code", "8", "--oldest-first", "--limit", "3").out
+
+
+def test_a_shard_without_entries_hides_no_digest_of_the_others(tmp_path, command):
+    feed(tmp_path, SHARDS[0], [make.open_account("a", "A")])
+    Engine.open(tmp_path / SHARDS[1], source="payments.events/1", segment_bytes=4 << 20).close()
+    told = command("digest", "--json", "--data", str(tmp_path))
+    assert [item["shard"] for item in told.items] == [SHARDS[0]]
+    assert "payments.events-1 has no entries yet, and so no digest." in told.err
+    assert command("digest", "--shard", SHARDS[1], "--data", str(tmp_path)).status == 6
+
+
 @pytest.mark.parametrize(
     "arguments, status, says",
     [
@@ -181,6 +203,10 @@ def test_a_proven_event_of_a_channel_of_a_profile_is_told_with_its_names(tablet,
         (("statement", B, "--cursor", "payments.events-0:abcd"), 2, "is no cursor"),
         (("statement", B, "--cursor", "payments.events-1:abcd"), 2, "is a cursor of no shard"),
         (("statement", "3301234567890"), 6, "No such account"),
+        (("statement", B, "--counter-account", "meter"), 2, "'meter' is not a household number"),
+        (("adjustments", "meter"), 2, "'meter' is not a household number"),
+        (("outcome", "alipay", "2026-07-23", "一"), 2, "'一' is no serial of alipay"),
+        (("prove", "alipay", "2026-07-23", "x"), 2, "'x' is no serial of alipay"),
     ],
 )
 def test_a_question_that_cannot_be_answered_says_why(peakledger, arguments, status, says):

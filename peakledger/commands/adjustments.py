@@ -16,7 +16,7 @@ from ledger.account_ids import format_account, parse_account
 from ledger.adjustments import Adjustment, Adjustments
 from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, EventRefused, NotFound
-from ledger.event_fields import format_date, format_serial
+from ledger.event_fields import format_date
 from ledger.event_search import FoundOutcome, read_outcomes
 from ledger.events import Adjust, EventName, check_event, encode_json
 from ledger.history import History
@@ -37,6 +37,7 @@ from peakledger.commands.options import (
 )
 from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show, step_progress
+from peakledger.event_names import event_name
 from peakledger.kafka_errors import kafka_errors
 from peakledger.publishing import ordered_publisher_of
 from peakledger.shards import is_running, shard_directories
@@ -230,7 +231,7 @@ def _adjustments(directory: Path, about: str | None, channels: tuple[Channel, ..
     own = Adjustments(directory)
     if about and "/" not in about:
         history = History(directory)
-        return own.of_account(history, check_account(about)) if history.balances.get(about) else iter(())
+        return own.of_account(history, about) if history.balances.get(check_account(about)) else iter(())
     key = key_of_name(parse_event(about, channels), channels) if about else None
     lookup = KeyLookup(directory)
     known = lookup.find([key]).get(key) if key and lookup.knows(key.business_date) else None
@@ -263,6 +264,5 @@ def _item(shard: str, history: History, found: Adjustment, channels: tuple[Chann
 
 def format_event(key: EventKey, channels: Iterable[Channel]) -> str:
     """Return CHANNEL/DATE/SERIAL; of a channel that is not known, its code and the serial in hexadecimal."""
-    channel = next((each for each in channels if each.code == key.channel), None)
-    serial = format_serial(key.serial, channel.serial_form) if channel else key.serial.hex()
-    return f"{channel.name if channel else key.channel}/{format_date(key.business_date)}/{serial}"
+    name = event_name(key.channel, key.serial, next((each for each in channels if each.code == key.channel), None))
+    return f"{name.channel}/{format_date(key.business_date)}/{name.serial}"

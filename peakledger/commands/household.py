@@ -8,13 +8,14 @@ import typer
 from ledger.bills import Bills, Debit, DebitKind, LateChargeRule, Payment, Posting
 from ledger.channels import Channel
 from ledger.errors import ConfigurationError, NotFound
-from ledger.event_fields import NO_HOUSEHOLD, format_date, format_period, format_serial, parse_household
+from ledger.event_fields import NO_HOUSEHOLD, format_date, format_period, parse_household
 from ledger.history import History, shard_histories
 from ledger.households import HouseholdBills, household_bills
 from peakledger import config
 from peakledger.commands.moments import AskedMoment, AsOfSeq, AsOfTime, Explain, Shard, choose_shard, cost_sentence, reading_cost
 from peakledger.commands.options import Config, Data, Json, LateChargePaidFirst, LateChargePermille, channels_by_code
 from peakledger.display import console, format_yuan, show
+from peakledger.event_names import event_name
 
 Item = dict[str, Any]
 
@@ -115,12 +116,12 @@ def _part_item(payment: Payment, credit: Posting, channels: Mapping[int, Channel
 
 
 def _credit_fields(credit: Posting, channels: Mapping[int, Channel]) -> Item:
-    channel = channels.get(credit.channel)
+    name = event_name(credit.channel, credit.serial, channels.get(credit.channel))
     return {
-        "channel": channel.name if channel else None,
+        "channel": name.channel,
         "business_date": format_date(credit.business_date),
         "value_date": format_date(credit.value_date),
-        "serial": format_serial(credit.serial, channel.serial_form) if channel else None,
+        "serial": name.serial,
     }
 
 

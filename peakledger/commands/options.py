@@ -66,6 +66,11 @@ def check_account(account: str) -> str:
     return account
 
 
+def check_optional_account(account: str | None) -> str | None:
+    """``check_account`` of what may be left out."""
+    return None if account is None else check_account(account)
+
+
 def check_accounts(accounts: list[str]) -> list[str]:
     """``check_account`` of each."""
     return [check_account(account) for account in accounts]

@@ -19,7 +19,7 @@ from ledger.proofs import check_proof
 from ledger.proving import digest_at, prove
 from peakledger import config
 from peakledger.commands.options import Config, Data, Json, channels_by_code, find_channel
-from peakledger.display import console, show
+from peakledger.display import console, error_console, show
 from peakledger.shards import shard_directories
 
 AtSeq = Annotated[int | None, typer.Option(min=1, help="The last entry that counts; the last durable one where not given")]
@@ -36,9 +36,17 @@ def digest(
     Against it, `peakledger prove` proves any event up to its last seq. Keep what --json prints.
     """
     settings = config.load({"data": data}, config=config_file)
-    items = []
-    for path in shard_directories(settings.data, shard):
-        found = digest_at(path, at_seq)
+    paths = shard_directories(settings.data, shard)
+    items: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            found = digest_at(path, at_seq)
+        except NotFound as error:
+            # A partition that nothing came to has no digest, and must not hide those of the others.
+            if at_seq is not None or (path is paths[-1] and not items):
+                raise
+            error_console.print(f"{error}, and so no digest.")
+            continue
         items.append(
             {
                 "shard": path.name,
@@ -106,11 +114,10 @@ def check(
     hide = {"leg", "leg_count", "detail", "reference_seq", "flags", "code"}
     show("proof", event["entries"], as_json=False, hide=hide)
     if "reason" in event:
-        console.print(f"Allowed by {', '.join(event['allowed_by'])}: {event['reason']}", markup=False)
+        console.print(f"Allowed by {', '.join(event['allowed_by'])}: {event['reason']}")
     console.print(
         f"Proven: these entries of {known.name if known else event['channel']} {event['business_date']} {serial} stand in the"
-        f" journal that has this digest at seq {proven.last_seq}.",
-        markup=False,
+        f" journal that has this digest at seq {proven.last_seq}."
     )
 
 

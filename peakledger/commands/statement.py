@@ -11,19 +11,20 @@ from ledger.account_ids import format_account, parse_account
 from ledger.adjustments import Adjustments
 from ledger.channels import Channel, load_channels
 from ledger.errors import ConfigurationError, NotFound
-from ledger.event_fields import format_serial
 from ledger.history import History, shard_histories
 from ledger.layouts import NO_SLOT, EntryCode, EntryKind
 from ledger.statement_cursors import decode_cursor, encode_cursor
 from ledger.statements import EVERYTHING, Cursor, Filter, StatementLine
 from peakledger import config
 from peakledger.commands.moments import Explain, Shard, choose_shard, cost_sentence, reading_cost
-from peakledger.commands.options import Config, Data, Json, check_account, find_channel
+from peakledger.commands.options import Config, Data, Json, check_account, check_optional_account, find_channel
 from peakledger.commands.ranges import parse_day, parse_range, parse_seq, parse_time_ms
 from peakledger.display import console, format_yuan, show
+from peakledger.event_names import event_name
 
 _NAMES = {code.value: code.name for code in (EntryCode.bill, EntryCode.payment)}
-_HIDDEN = ["offset", "code", "pending_fen", "ledger_time_ms", "value_date"]
+_HIDDEN = ["offset", "code", "ledger_time_ms", "value_date"]
+_HIDDEN_WHERE_EMPTY = ["pending_fen", "reason"]
 
 
 def show_statement(
@@ -38,7 +39,8 @@ def show_statement(
     channel: Annotated[str | None, typer.Option(metavar="CHANNEL", help="Only lines of this channel, by name or code")] = None,
     value_date: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only lines of these value dates")] = None,
     counter_account: Annotated[
-        str | None, typer.Option(metavar="ACCOUNT", help="Only lines with this account on the other side")
+        str | None,
+        typer.Option(metavar="ACCOUNT", help="Only lines with this account on the other side", callback=check_optional_account),
     ] = None,
     seq: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries of these seqs")] = None,
     ledger_time: Annotated[str | None, typer.Option(metavar="FROM..TO", help="Only entries made at these ledger times")] = None,
@@ -78,7 +80,8 @@ def show_statement(
             cursors.append(f"{name}:{encode_cursor(page.cursor, history.ledger_id, parse_account(account))}")
     next_cursor = ",".join(cursors) or None
     cost = reading_cost(histories.values())
-    hide = [*_HIDDEN, *(["shard"] if len(histories) == 1 else []), *([] if any(item["reason"] for item in items) else ["reason"])]
+    empty = [key for key in _HIDDEN_WHERE_EMPTY if not any(item[key] for item in items)]
+    hide = [*_HIDDEN, *empty, *(["shard"] if len(histories) == 1 else [])]
     more = {"next_cursor": next_cursor, **cost}
     show("statement", items, as_json=as_json, hide=hide, empty="No lines, or none that were asked for.", more=more)
     if as_json:
@@ -140,14 +143,15 @@ def _adjusted(line: StatementLine, adjustments: Adjustments) -> dict[str, Any]:
 
 
 def _item(shard: str, line: StatementLine, counter_account: str | None, channel: Channel | None) -> dict[str, Any]:
+    name = event_name(line.channel, line.serial, channel)
     return {
         "shard": shard,
         "seq": line.seq,
         "event": _NAMES.get(line.code, line.kind.name) if line.kind is EntryKind.transfer else line.kind.name,
         "code": line.code,
-        "channel": channel.name if channel else None,
+        "channel": name.channel,
         "business_date": line.business_date,
-        "serial": format_serial(line.serial, channel.serial_form) if channel else None,
+        "serial": name.serial,
         "ledger_time_ms": line.ledger_time_ms,
         "value_date": line.value_date,
         "offset": line.source_offset,
