@@ -11,7 +11,7 @@ from ledger._core import BalanceRenderer, ChangeRenderer, EntryRenderer
 from ledger.channels import BUILT_IN_CHANNELS, Channel
 from ledger.projections.balances import BalanceReader, watermark_of
 from streams.journal_publisher import TIMEOUT_S, Batches, JournalPublisher
-from streams.positions import BALANCES_FILE, ENTRIES_FILE
+from streams.positions import BALANCES_FILE, ENTRIES_FILE, Position
 from streams.sinks import BatchSink
 
 
@@ -32,7 +32,7 @@ class ChangePublisher(JournalPublisher):
         self._changes = renderer
         self._balances = BalanceReader(directory)
 
-    def _render(self, last_frame: int) -> tuple[Batches, int]:
+    def _render(self, last_frame: int) -> tuple[Batches, Position]:
         view = self._balances.view
         self._changes.read_from(view)
         return super()._render(min(last_frame, watermark_of(view).frame))

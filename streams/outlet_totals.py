@@ -25,6 +25,7 @@ async def follow_outlet_totals(shard: Shard) -> None:
     with ThreadPoolExecutor(1, f"outlets-{shard.topic}-{shard.partition}") as thread:
         try:
             totals = await loop.run_in_executor(thread, OutletTotals, shard.directory)
+            await loop.run_in_executor(thread, totals.check_frame)
             frames = engine.durable_frames()
             while not shard.closing.is_set():
                 await loop.run_in_executor(thread, totals.follow, frames, _PAUSE_S)

@@ -13,10 +13,12 @@ BALANCES_FILE = "balances.position"
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The first frame that ``topic`` did not acknowledge."""
+    """The first frame that ``topic`` did not acknowledge, the last entry before it, and the checksum of the frame before it."""
 
     next_frame: int
     topic: str = ""  # empty in files that were written before they named it
+    seq: int = 0
+    frame_crc32c: int = 0  # of any frame, in files that were written before they had it
 
 
 def read_position(path: Path) -> Position:

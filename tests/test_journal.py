@@ -190,6 +190,24 @@ def test_seek_behind_the_end_finds_the_end(tmp_path):
     assert reader.position[3] == 501
 
 
+def test_seek_behind_tells_whether_the_journal_has_a_frame_and_goes_behind_it(tmp_path):
+    folder = make_journal(tmp_path, ENTRIES, [700, 1, 300])
+    assert len(segments(folder)) > 1
+    frames = list(JournalReader(folder))
+    crcs = [FRAME_HEADER.unpack(frame.data[: FRAME_HEADER.size])["crc32c"] for frame in frames]
+    for number, crc32c in enumerate(crcs, start=1):
+        reader = JournalReader(folder)
+        for known in (crc32c, 0):
+            assert reader.seek_behind(number, known)
+            assert reader.last_crc32c == crc32c
+            behind = reader.next_frame()
+            assert behind.data == frames[number].data if number < len(frames) else behind is None
+        assert not reader.seek_behind(number, crc32c ^ 1)
+    assert reader.seek_behind(0, 0)
+    assert reader.next_frame().data == frames[0].data
+    assert not reader.seek_behind(len(frames) + 1, 0)
+
+
 def test_parameters_are_those_of_the_creation(tmp_path):
     ours = LedgerParameters(utc_offset_minutes=-60, close_after_days=30, future_days=2)
     open_small(tmp_path, parameters=ours).close()

@@ -253,7 +253,7 @@ def test_a_file_of_an_older_version_is_made_anew_and_one_of_a_later_is_refused_u
         """Write a watermark as another version did, and an array of three as those before there were versions."""
         with closing(lmdb.open(str(tmp_path / kind.directory_name), max_dbs=3)) as env, env.begin(write=True) as txn:
             meta = env.open_db(b"meta", txn)
-            ledger_id, frame, seq, _ = msgspec.msgpack.decode(txn.get(b"state", db=meta))
+            ledger_id, frame, seq, *_ = msgspec.msgpack.decode(txn.get(b"state", db=meta))
             txn.put(b"state", msgspec.msgpack.encode([ledger_id, frame, seq, *watermark]), db=meta)
 
     def caught_up_frames(**how):

@@ -228,6 +228,7 @@ cdef class JournalReader:
     cdef uint64_t next_frame_number
     cdef uint64_t next_seq
     cdef uint64_t last_epoch
+    cdef readonly uint32_t last_crc32c  # of the frame before the position; 0 at the beginning of a segment
     cdef public uint64_t up_to_frame  # 0: no limit
     cdef bint follow
     cdef readonly uint64_t bytes_read

@@ -108,6 +108,7 @@ cdef class JournalReader:
         self.next_frame_number = header.first_frame_number
         self.next_seq = header.first_seq
         self.last_epoch = 0
+        self.last_crc32c = 0
         return READ_OK
 
     cdef read_status look_for_next_segment(self) noexcept nogil:
@@ -356,6 +357,7 @@ cdef class JournalReader:
         return frame
 
     cdef void step_over(self, const frame_header *frame) noexcept nogil:
+        self.last_crc32c = frame.crc32c
         self.next_byte_offset += frame.frame_bytes
         self.next_frame_number += 1
         self.next_seq += frame.entry_count
@@ -396,6 +398,23 @@ cdef class JournalReader:
         with nogil:
             self.status = self.seek(frame_number, 0)
         self.raise_status()
+
+    def seek_behind(self, uint64_t frame_number, uint32_t crc32c) -> bool:
+        """Go on behind a frame, where the journal has the one with this checksum, 0 for any; return whether it has.
+
+        Where it has not, the position is not defined. Raises what ``next_frame`` raises.
+        """
+        cdef const frame_header *frame = NULL
+        with nogil:
+            self.status = self.seek(max(frame_number, <uint64_t>1), 0)
+            if self.status <= READ_END and self.segment_fd >= 0 and frame_number:
+                frame = self.frame_header_here()
+                if frame != NULL and (frame.frame_number != frame_number or crc32c and frame.crc32c != crc32c):
+                    frame = NULL
+                if frame != NULL:
+                    self.step_over(frame)
+        self.raise_status()
+        return frame != NULL or frame_number == 0
 
     def seek_seq(self, uint64_t seq) -> None:
         """Go on with the first frame that holds ``seq`` or anything behind it. Raises what ``next_frame`` raises."""

@@ -70,6 +70,7 @@ cdef class OutletCells:
     cdef bint is_sorted  # the cells stand in front, in order; nothing can be added before ``clear``
     cdef readonly uint64_t applied_frame
     cdef readonly uint64_t applied_seq
+    cdef readonly uint32_t applied_crc32c  # of the applied frame; 0 until one is
     cdef int failure
     cdef uint64_t found_seq
 
@@ -116,6 +117,7 @@ cdef class OutletCells:
                 return self.failure
             self.failure = self.apply_entry(&entries[i])
         self.applied_frame = header.frame_number
+        self.applied_crc32c = header.crc32c
         self.applied_seq += header.entry_count
         return self.failure
 

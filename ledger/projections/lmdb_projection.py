@@ -4,6 +4,7 @@ Whoever looks brings them up to date first, and an engine does so now and then. 
 the data and LMDB lets one write at a time, so it makes no difference who does it.
 """
 
+import logging
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from ledger.ownership import Ownership
 from ledger.projections import base
 from ledger.projections.base import Progress
 
+log = logging.getLogger(__name__)
+
 _MAP_BYTES = 1 << 40  # address space only: the file is as long as what it holds
 _WATERMARK_KEY = b"state"
 
@@ -31,6 +34,7 @@ class FileWatermark(msgspec.Struct, array_like=True):
     frame: int = 0
     seq: int = 0
     format_version: int = 0  # of files from before there was one
+    frame_crc32c: int = 0  # of that frame; not known in files from before it was noted
 
 
 class LmdbProjection(ABC):
@@ -88,7 +92,25 @@ class LmdbProjection(ABC):
 
     def catch_up(self, progress: Progress | None = None) -> None:
         """Take in what the journal holds by now. Raises JournalDamaged."""
+        self.check_frame()
         base.catch_up(self, self._shard, progress)
+
+    def check_frame(self) -> None:
+        """Forget all where the journal does not have the last frame that is in, or has another in its place.
+
+        Whoever looks may take in a frame that is whole and not durable yet; a power cut takes it, and its records come again in
+        other frames. So they do behind a damaged last frame. Raises JournalDamaged.
+        """
+        now = self._watermark_now()
+        if now.frame and not JournalReader(self._shard / "journal", follow=True).seek_behind(now.frame, now.frame_crc32c):
+            log.warning(
+                "%s: the %s had frame %d, seq %d, which the journal does not have so: it is made anew",
+                self._shard.name,
+                self.directory_name,
+                now.frame,
+                now.seq,
+            )
+            self._clear()
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Make the projection anew from the whole journal."""
@@ -127,8 +149,8 @@ class LmdbProjection(ABC):
                 f"The watermark of the {self.directory_name} cannot be read: {error}", hint="Rebuild it", path=self._directory
             ) from error
 
-    def _put_watermark(self, txn: lmdb.Transaction, frame: int, seq: int) -> None:
-        watermark = FileWatermark(self._ledger_id, frame, seq, self.format_version)
+    def _put_watermark(self, txn: lmdb.Transaction, frame: int, seq: int, frame_crc32c: int = 0) -> None:
+        watermark = FileWatermark(self._ledger_id, frame, seq, self.format_version, frame_crc32c)
         txn.put(_WATERMARK_KEY, msgspec.msgpack.encode(watermark), db=self._meta)
 
     def _clear(self) -> None:

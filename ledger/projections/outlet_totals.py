@@ -127,7 +127,7 @@ class OutletTotals(LmdbProjection):
             if cells.clearing_count != self._stored_clearing:
                 accounts = [(slot.to_bytes(4, "big"), channel.to_bytes(2, "big")) for slot, channel in cells.clearing_accounts]
                 txn.cursor(self._tables["clearing"]).putmulti(accounts)
-            self._put_watermark(txn, cells.applied_frame, cells.applied_seq)
+            self._put_watermark(txn, cells.applied_frame, cells.applied_seq, cells.applied_crc32c)
         cells.clear()
         self._stored_frame, self._stored_clearing = cells.applied_frame, cells.clearing_count
         return True

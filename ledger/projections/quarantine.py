@@ -117,7 +117,7 @@ class Quarantine(LmdbProjection):
                     txn.put(key, value, db=self._outcomes)
                     taken_bytes += len(value)
         _, _, next_frame, next_seq = reader.position
-        self._put_watermark(txn, next_frame - 1, next_seq - 1)
+        self._put_watermark(txn, next_frame - 1, next_seq - 1, reader.last_crc32c)
         return next_frame <= reader.up_to_frame
 
     # --- Looking --------------------------------------------------------------------------------------------------------
