@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+import lmdb
 import pytest
 import typer.main
 from typer.testing import CliRunner
@@ -238,6 +240,22 @@ def test_a_damaged_key_table_ends_with_status_3_and_names_its_file(copy):
     ended = in_a_process("verify", cwd=copy)
     assert ended.status == 3
     assert f"{DAY}.keys" in ended.err
+
+
+def test_a_quarantine_that_differs_from_the_journal_ends_with_status_3_and_names_offset_and_field(copy):
+    event, _ = in_a_process("quarantine", "list", "--json", cwd=copy).items
+    ended = in_a_process("verify", cwd=copy)
+    assert ended.status == 0 and "and the quarantine are those of the journal" in ended.out
+    with closing(lmdb.open(str(copy / "ledger" / "payments.events-0" / "quarantine"), max_dbs=2)) as env:
+        table = env.open_db(b"outcomes", create=False)
+        with env.begin(write=True, db=table) as txn:
+            assert txn.delete(event["offset"].to_bytes(8, "big"))
+    ended = in_a_process("verify", "--json", cwd=copy)
+    assert (ended.status, ended.items[0]["sound"], ended.items[0]["quarantined"]) == (3, False, 1)
+    told = f"offset {event['offset']}, field event, expected refused, found none"
+    assert f"peakledger: payments.events-0: {told}\n" in ended.err and f"journal ({told}, events_differing 1," in ended.err
+    assert in_a_process("rebuild", cwd=copy).status == 0
+    assert in_a_process("verify", "--json", cwd=copy).items[0]["quarantined"] == 2
 
 
 def test_status_and_verification_tell_the_same_state_digest(peakledger):

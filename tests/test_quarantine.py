@@ -121,6 +121,63 @@ def test_the_last_decision_counts_and_a_torn_line_does_not(quarantine, tmp_path)
     assert len(quarantine.decisions()) == 2
 
 
+def change(quarantine, offset, change):
+    """Change the stored value of an offset; None takes it away."""
+    key, table = offset.to_bytes(8, "big"), quarantine._outcomes
+    with quarantine._env.begin(write=True, db=table) as txn:
+        changed = change(txn.get(key))
+        assert txn.delete(key) if changed is None else txn.put(key, changed)
+
+
+def of_other_code(stored):
+    return OUTCOME_RECORD.pack(**OUTCOME_RECORD.unpack(stored) | {"code": TOO_LATE}) + stored[OUTCOME_RECORD.size :]
+
+
+@pytest.mark.parametrize(
+    ("offset", "how", "differs"),
+    [
+        (12, lambda stored: None, ("event", "refused", "none")),
+        (15, lambda stored: bytes(80), ("event", "none", "kept")),
+        (20, of_other_code, ("code", UNDECODABLE, TOO_LATE)),
+        (21, lambda stored: stored[:-1] + b"!", ("payload",)),
+        (21, lambda stored: stored[:60], ("bytes",)),
+        (10, lambda stored: stored[:64] + b"\x02" + stored[65:], ("frame", (1).to_bytes(8, "little").hex())),
+    ],
+)
+def test_what_is_not_kept_as_the_journal_has_it_is_found(quarantine, journal, offset, how, differs):
+    quarantine.decide(20, State.dropped, operator="li", reason="a test")
+    refuse(journal, (30, TOO_LATE, b"that nobody has looked at"))
+    steps = []
+    sound = quarantine.compare_with_journal(lambda done, total: steps.append((done, total)))
+    assert (sound.frame, sound.events, sound.events_differing, sound.differences) == (3, 4, 0, ())
+    assert steps[-1] == (3, 3)
+    change(quarantine, offset, how)
+    found = quarantine.compare_with_journal()
+    (difference,) = found.differences
+    assert (found.events_differing, difference.offset) == (1, offset)
+    assert (difference.field, difference.expected, difference.found)[: len(differs)] == differs
+    quarantine.rebuild()
+    assert quarantine.compare_with_journal().events_differing == 0
+
+
+def test_no_more_differences_are_named_than_asked_for_and_all_are_counted(quarantine):
+    quarantine._clear()
+    with quarantine._env.begin(write=True) as txn:
+        quarantine._put_watermark(txn, 3, 0)
+    found = quarantine.compare_with_journal(most_differences=2)
+    assert (found.events_differing, [difference.offset for difference in found.differences]) == (4, [10, 12])
+
+
+@pytest.mark.parametrize("watermark", [(4, 0, 0), (3, 0, 1)])
+def test_a_quarantine_of_a_frame_that_the_journal_does_not_have_is_found(quarantine, watermark):
+    with quarantine._env.begin(write=True) as txn:
+        quarantine._put_watermark(txn, *watermark)
+    with pytest.raises(ProjectionDamaged, match="does not have so"):
+        quarantine.compare_with_journal()
+    quarantine.catch_up()
+    assert offsets(quarantine.items()) == [10, 12, 20, 21]
+
+
 def test_what_is_not_there_is_not_found(quarantine, tmp_path):
     for offset in (0, 11, 99):
         with pytest.raises(NotFound, match=f"offset {offset}"):

@@ -5,24 +5,29 @@ What operators decided cannot be derived from the journal and stands in ``quaran
 """
 
 import fcntl
+import heapq
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import lmdb
 import msgspec
 
-from ledger._core import JournalReader, next_frame_with_payload, parse_record_body
-from ledger.errors import NotFound
+from ledger._core import Frame, JournalReader, next_frame_with_payload, parse_record_body
+from ledger.errors import NotFound, ProjectionDamaged
 from ledger.event_fields import NO_SERIAL
 from ledger.key_lookup import EventKey
 from ledger.layouts import OUTCOME_RECORD, PayloadKind
 from ledger.outcomes import OutcomeCode
-from ledger.projections.lmdb_projection import LmdbProjection
+from ledger.projections.base import Progress
+from ledger.projections.lmdb_projection import FileWatermark, LmdbProjection
 
 _ROUND_FRAMES = 10_000
 _ROUND_BYTES = 16 << 20
@@ -111,11 +116,9 @@ class Quarantine(LmdbProjection):
             frame = next_frame_with_payload(reader, _ROUND_FRAMES)
             if frame is None:
                 break
-            for index, outcome in enumerate(OUTCOME_RECORD.unpack_all(frame.outcomes)):
-                if outcome["payload_kind"] != PayloadKind.none:
-                    key, value = _pack(outcome, frame.frame_number, frame.payload(index))
-                    txn.put(key, value, db=self._outcomes)
-                    taken_bytes += len(value)
+            for key, value in _refusals(frame):
+                txn.put(key, value, db=self._outcomes)
+                taken_bytes += len(value)
         _, _, next_frame, next_seq = reader.position
         self._put_watermark(txn, next_frame - 1, next_seq - 1, reader.last_crc32c)
         return next_frame <= reader.up_to_frame
@@ -179,6 +182,53 @@ class Quarantine(LmdbProjection):
                 for key, value in cursor:
                     yield _unpack(key, value, decisions)
 
+    # --- Comparing --------------------------------------------------------------------------------------------------------
+
+    def compare_with_journal(self, progress: Progress | None = None, most_differences: int = 20) -> "QuarantineComparison":
+        """Compare all that is kept, as of one snapshot, with what the journal has refused up to there. Changes nothing.
+
+        What was decided is nowhere else, so it is compared with nothing. An engine may run meanwhile. Raises JournalDamaged, and
+        ProjectionDamaged where the file is not even readable, or of a frame that the journal does not have.
+        """
+        try:
+            with self._env.begin() as txn, txn.cursor(self._outcomes) as cursor:
+                watermark = self._watermark(txn)
+                self._check_watermark(watermark)
+                events, differing, differences = 0, 0, list[QuarantineDifference]()
+                for key, expected, found in _side_by_side(self._expected(watermark.frame, progress), cursor):
+                    events += found is not None
+                    if expected != found:
+                        differing += 1
+                        differences += [_difference(key, expected, found)][: most_differences - len(differences)]
+        except lmdb.Error as error:
+            raise ProjectionDamaged(f"The quarantine cannot be read: {error}", hint="Rebuild it", path=self._directory) from error
+        return QuarantineComparison(watermark.frame, watermark.seq, events, differing, tuple(differences))
+
+    def _check_watermark(self, watermark: FileWatermark) -> None:
+        if watermark.ledger_id != self._ledger_id:
+            raise ProjectionDamaged("The quarantine is that of another ledger", hint="Rebuild it", path=self._directory)
+        reader = JournalReader(self._shard / "journal", follow=True)
+        if not reader.seek_behind(watermark.frame, watermark.frame_crc32c):
+            raise ProjectionDamaged(
+                "The quarantine holds a frame that the journal does not have so",
+                hint="Look at it with peakledger quarantine list, which makes it anew",
+                path=self._directory,
+                frame=watermark.frame,
+                seq=watermark.seq,
+            )
+
+    def _expected(self, last_frame: int, progress: Progress | None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what the journal has to be kept, up to a frame that it has."""
+        if last_frame == 0:
+            return
+        reader = JournalReader(self._shard / "journal", up_to_frame=last_frame)
+        while reader.position[2] <= last_frame:
+            frame = next_frame_with_payload(reader, _ROUND_FRAMES)
+            if frame is not None:
+                yield from _refusals(frame)
+            if progress:
+                progress(reader.position[2] - 1, last_frame)
+
     # --- Deciding -------------------------------------------------------------------------------------------------------
 
     def decide(self, offset: int, state: State, *, operator: str, reason: str) -> Decision:
@@ -204,6 +254,62 @@ class Quarantine(LmdbProjection):
                     continue
                 found[decision.offset] = decision
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineDifference:
+    """What differs of the event at an ``offset``: a field, or ``event`` where it is on one side only."""
+
+    offset: int
+    field: str
+    expected: object
+    found: object
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineComparison:
+    """How many events are kept as of ``frame`` and ``seq``, and how many differ from the journal; the first by offset."""
+
+    frame: int
+    seq: int
+    events: int
+    events_differing: int
+    differences: tuple[QuarantineDifference, ...]
+
+
+def _side_by_side(
+    expected: Iterable[tuple[bytes, bytes]], found: Iterable[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+    """Yield each key with what two sides have of it, both being in the order of keys."""
+    sides = heapq.merge(((key, 0, value) for key, value in expected), ((key, 1, value) for key, value in found))
+    for key, values in groupby(sides, key=itemgetter(0)):
+        by_side = {side: value for _, side, value in values}
+        yield key, by_side.get(0), by_side.get(1)
+
+
+def _difference(key: bytes, expected: bytes | None, found: bytes | None) -> QuarantineDifference:
+    offset = int.from_bytes(key, "big")
+    if expected is None or found is None:
+        return QuarantineDifference(offset, "event", "refused" if expected else "none", "kept" if found else "none")
+    if len(found) < OUTCOME_RECORD.size + 8:
+        return QuarantineDifference(offset, "bytes", len(expected), len(found))
+    right, wrong = _fields(expected), _fields(found)
+    field = next(name for name in right if right[name] != wrong[name])
+    return QuarantineDifference(offset, field, right[field], wrong[field])
+
+
+def _fields(value: bytes) -> dict[str, Any]:
+    """Return what is kept of an event by name, bytes in hexadecimal, the payload last."""
+    behind = OUTCOME_RECORD.size
+    fields = OUTCOME_RECORD.unpack(value) | {"frame": value[behind : behind + 8], "payload": value[behind + 8 :]}
+    return {name: field.hex() if isinstance(field, bytes) else field for name, field in fields.items()}
+
+
+def _refusals(frame: Frame) -> Iterator[tuple[bytes, bytes]]:
+    """Yield key and value of each event that a frame refused and keeps."""
+    for index, outcome in enumerate(OUTCOME_RECORD.unpack_all(frame.outcomes)):
+        if outcome["payload_kind"] != PayloadKind.none:
+            yield _pack(outcome, frame.frame_number, frame.payload(index))
 
 
 def _key(offset: int) -> bytes:

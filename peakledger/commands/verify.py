@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ REBUILD_HINT = "Make them anew: peakledger rebuild"
 def verify(*, data: Data = None, config_file: Config = None, as_json: Json = False) -> None:
     """Read the whole journal of every shard, check all checksums and digests, and hold the balances against it by state digest.
 
-    The files of the key checkpoint are read too, and the totals of outlets, where there are any, are compared with those of the
-    journal.
+    The files of the key checkpoint are read too. The totals of outlets and the quarantine, where there are any, are compared with
+    the journal; but what operators decided about refused events is nowhere else, and compared with nothing.
 
     An engine may run meanwhile. Damage is told with its segment, seq and byte offset, and ends with status 3; so do balances that
-    are not those of the journal, told by account and field, and totals, told by outlet, county, channel and business date. A torn
-    tail, as a kill leaves it, is no damage: the next start cuts it.
+    are not those of the journal, told by account and field, totals, told by outlet, county, channel and business date, and events
+    in quarantine, told by offset and field. A torn tail, as a kill leaves it, is no damage: the next start cuts it.
     """
     settings = config.load({"data": data}, config=config_file)
     items: list[dict[str, Any]] = []
@@ -41,17 +42,27 @@ def verify(*, data: Data = None, config_file: Config = None, as_json: Json = Fal
             _verify_shard(path, item)
             if OutletTotals.is_kept(path):
                 _verify_outlets(path, item, settings)
+            if Quarantine.is_kept(path):
+                _verify_quarantine(path, item)
         except PeakledgerError as error:
             item["sound"] = False
             errors.append(error)
         items.append(item)
-    show("verification", items, as_json=as_json, hide=["state_digest", "keys_in_files", "outlets_seq"])
+    show(
+        "verification",
+        items,
+        as_json=as_json,
+        hide=["state_digest", "keys_in_files", "outlets_seq", "quarantine_seq", "quarantined"],
+    )
     for other in errors[:-1]:
         error_console.print(f"peakledger: {other}", markup=False)
     if errors:
         raise errors[-1]
     if not as_json:
-        derived = "the balances and the totals of outlets" if any("outlets_seq" in item for item in items) else "the balances"
+        kept = {name for item in items for name in item}
+        named = {"outlets_seq": "the totals of outlets", "quarantine_seq": "the quarantine"}
+        *others, last = ["the balances", *(name for key, name in named.items() if key in kept)]
+        derived = f"{', '.join(others)} and {last}" if others else last
         console.print(f"Every frame, digest and count is right, debits equal credits, and {derived} are those of the journal.")
 
 
@@ -137,6 +148,24 @@ def _verify_outlets(directory: Path, item: dict[str, Any], settings: config.Sett
         totals_differing=comparison.totals_differing,
         seq=comparison.seq,
     )
+
+
+def _verify_quarantine(directory: Path, item: dict[str, Any]) -> None:
+    """Compare what is kept of refused events with the journal; name what differs, and raise ProjectionDamaged with the first."""
+    with _told(f"quarantine of {directory.name}") as progress, closing(Quarantine(directory, readonly=True)) as quarantine:
+        comparison = quarantine.compare_with_journal(progress)
+    item |= {"quarantine_seq": comparison.seq, "quarantined": comparison.events}
+    for difference in comparison.differences:
+        told = ", ".join(f"{name} {value}" for name, value in asdict(difference).items())
+        error_console.print(f"peakledger: {directory.name}: {told}", markup=False)
+    if comparison.differences:
+        raise ProjectionDamaged(
+            f"The quarantine of {directory.name} differs from the journal",
+            hint=REBUILD_HINT,
+            **asdict(comparison.differences[0]),
+            events_differing=comparison.events_differing,
+            seq=comparison.seq,
+        )
 
 
 def _named(difference: OutletDifference, registry: OutletRegistry, channels: Mapping[int, Channel]) -> dict[str, Any]:
