@@ -180,7 +180,8 @@ class Shard:
         # The first failure is the cause; what follows from it while closing is not news.
         if self.error is None:
             self.error = error
-            unexpected = None if isinstance(error, PeakledgerError) else error
+            is_told_whole = isinstance(error, PeakledgerError) or (isinstance(error, OSError) and error.filename is not None)
+            unexpected = None if is_told_whole else error
             log.error("%s stopped: %s", self.name, error, exc_info=unexpected)
 
     async def _close(self, followers: Sequence[asyncio.Task[None]]) -> None:

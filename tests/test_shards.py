@@ -85,6 +85,16 @@ def test_a_shard_that_fails_stops_alone_and_is_told_at_the_end(stream, settings)
     assert counts(runner) == [tuple(workload.fates()) for workload in WORKLOADS]
 
 
+def test_a_directory_that_cannot_be_made_is_told_in_one_line(stream, settings, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    runner = EmbeddedShards(stream.directory, "events", replace(settings, data=tmp_path / "file"))
+    with pytest.raises(NotADirectoryError):
+        asyncio.run(runner.run())
+    told = [record for record in caplog.records if "stopped" in record.message]
+    assert len(told) == len(WORKLOADS)
+    assert not any(record.exc_info for record in told)
+
+
 def test_records_that_were_deleted_stop_a_shard_unless_their_loss_is_accepted(tmp_path, settings):
     with EmbeddedStream(tmp_path / "cut", segment_bytes=100_000) as stream:
         stream.create_topic("events")
