@@ -16,6 +16,7 @@ from bench import against
 from bench import figures as all_figures
 from bench.brokers import broker
 from bench.compare import compare as compare_results
+from bench.compare import conditions_that_differ
 from bench.results import RESULTS, Results, load_results
 from bench.suites import (
     bare_lmdb,
@@ -87,7 +88,7 @@ def core_command(
     events: Events = 5_000_000,
     households: Households = 1_000_000,
     repetitions: Repetitions = 5,
-    zipf: Annotated[float, typer.Option(help="Skew of the households: 0 uniform, 0.99 strong")] = 0.0,
+    zipf: Annotated[float, typer.Option(min=0, max=10, help="Skew of the households: 0 uniform, 0.99 strong")] = 0.0,
     directory: Place = HERE,
     results: Out = RESULTS,
     as_json: Json = False,
@@ -361,8 +362,11 @@ def compare(
     after: Annotated[Path, typer.Argument(help="A later one of the same suite")],
     as_json: Json = False,
 ) -> None:
-    """Compare two result files."""
-    found = compare_results(load_results(before), load_results(after))
+    """Compare two result files of one suite, and tell what else than the code differs between the runs."""
+    earlier, later = load_results(before), load_results(after)
+    found = compare_results(earlier, later)
+    for name, (was, is_) in conditions_that_differ(earlier, later).items():
+        progress.print(f"Not alike: {name} was {was}, and is {is_}", markup=False)
     if as_json:
         output.print_json(data=msgspec.to_builtins(found))
         return

@@ -53,8 +53,8 @@ def test_lag_is_told_by_the_tenth_of_a_second_and_stays_where_nothing_was_acknow
     assert rate_of(acknowledged[:1]) == 0.0
 
 
-def results_with(*values: float):
-    results = new_results("core")
+def results_with(*values: float, suite: str = "core", **parameters: int):
+    results = new_results(suite, **parameters)
     for value in values:
         results.add("rate", "events/s", value)
     return results
@@ -75,6 +75,18 @@ def test_two_result_files_are_compared_on_the_command_line(tmp_path):
     printed = CliRunner().invoke(app, ["compare", str(before), str(after), "--json"])
     assert printed.exit_code == 0
     assert json.loads(printed.stdout)[0]["ratio"] == 1.5
+
+
+def test_results_of_different_suites_are_not_compared(tmp_path):
+    before, after = results_with(2, 2).save(tmp_path), results_with(3, 3, suite="read").save(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"different suites \(before core, after read\)"):
+        CliRunner().invoke(app, ["compare", str(before), str(after)], catch_exceptions=False)
+
+
+def test_what_differs_between_two_runs_besides_the_code_is_told(tmp_path):
+    before, after = (results_with(2, 2, events=events, households=7).save(tmp_path) for events in (5, 6))
+    told = CliRunner().invoke(app, ["compare", str(before), str(after)]).stderr
+    assert told == "Not alike: events was 5, and is 6\n"
 
 
 def test_what_is_no_result_file_is_not_compared(tmp_path):
