@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -16,6 +16,13 @@ TOPIC_WAIT_S = 10.0  # that a topic was made may take a moment to get around amo
 TOPIC_ASK_S = 0.1
 
 
+class FoundTopic(NamedTuple):
+    """A topic as it is, and whether it was made now."""
+
+    partitions: int
+    is_new: bool
+
+
 async def create_topics(
     bootstrap_servers: str,
     partitions_by_topic: Mapping[str, int],
@@ -23,10 +30,10 @@ async def create_topics(
     compacted: Collection[str] = (),
     replication_factor: int = -1,
     security: Mapping[str, Any] = MappingProxyType({}),
-) -> dict[str, bool]:
+) -> dict[str, FoundTopic]:
     """Create topics that keep all records, or, those named in ``compacted``, the last one of each key; wait until they show.
 
-    Returns for each whether it was made now (True) or existed (False).
+    Returns what is there of each now.
 
     ``replication_factor`` -1 is the broker's default; ``security`` are aiokafka's settings of TLS and SASL. A topic that exists
     stays as it is. Raises aiokafka's KafkaError.
@@ -48,16 +55,22 @@ async def create_topics(
         ]
         answer = await admin.create_topics(topics)
         made = {name: _was_made(name, code, detail) for name, code, *detail in answer.topic_errors}
-        await _wait_until_shown(admin, list(made))
+        shown = await _wait_until_shown(admin, list(made))
     finally:
         await admin.close()
-    return made
+    return {name: FoundTopic(shown.get(name, partitions_by_topic[name]), is_new) for name, is_new in made.items()}
 
 
-async def _wait_until_shown(admin: AIOKafkaAdminClient, topics: list[str]) -> None:
-    """Give the broker the time to show what its controller made; a cluster that takes longer is not waited for."""
+async def _wait_until_shown(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:
+    """Return how many partitions each topic has.
+
+    The broker has the time to show what its controller made; a cluster that takes longer is not waited for.
+    """
     give_up = time.monotonic() + TOPIC_WAIT_S
-    while any(topic["error_code"] for topic in await admin.describe_topics(topics)) and time.monotonic() < give_up:
+    while True:
+        described = await admin.describe_topics(topics)
+        if not any(topic["error_code"] for topic in described) or time.monotonic() >= give_up:
+            return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
         await asyncio.sleep(TOPIC_ASK_S)
 
 

@@ -1,6 +1,7 @@
 """The command line: what commands print, what they end with, and what they say when something is wrong."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,20 @@ def peakledger(season, monkeypatch, command):
     """Runs a command in the season's directory, in this process."""
     monkeypatch.chdir(season)
     return command
+
+
+def test_topics_that_exist_stay_as_they_are_and_are_told_as_they_are(tmp_path, command):
+    stream = ("--stream", str(tmp_path / "stream"))
+    assert command("topics", "create", "--partitions", "3", *stream).status == 0
+    again = command("topics", "create", "--outcomes-topic", "other", *stream, "--json").items
+    assert [tuple(item.values()) for item in again] == [("payments.events", 3, False), ("other", 1, True)]
+
+
+def test_dates_without_a_settlement_are_told_and_how_to_ask_for_others(peakledger):
+    told = peakledger("settlements").out
+    assert re.fullmatch(r"No channel has payments or settlements of .* to .*\. Other dates: --dates FROM\.\.TO\n", told)
+    told = peakledger("settlements", "atm", "--dates", "2026-07-23..").out
+    assert told.startswith("atm has no payments or settlements of 2026-07-23 to ")
 
 
 def test_a_balance_is_debits_less_credits(peakledger):
@@ -325,7 +340,7 @@ def test_a_proof_with_a_changed_byte_ends_with_status_9(peakledger, proof):
         (["digest", "--at-seq", "6"], 6, "Its last one is 5"),
         (["digest", "--shard", "other"], 6, "no shard other"),
         (["check-proof", "nothing.json", "--digest", "0" * 64], 2, "nothing.json"),
-        (["check-proof", "events.jsonl", "--digest", "0" * 64], 9, "This is no proof"),
+        (["check-proof", "events.jsonl", "--digest", "0" * 64], 9, "This is no proof, and no JSON in UTF-8"),
         (["check-proof", "events.jsonl", "--digest", "0" * 63 + "g"], 2, "is no digest"),
         (["check-proof", "events.jsonl", "--digest", "events.jsonl"], 2, "is no digest"),
     ],

@@ -180,3 +180,10 @@ def test_a_file_with_a_wrong_total_is_refused_as_a_whole(peakledger, tmp_path):
     path = channel_file(tmp_path, "20260723000001,3301234567890,20815,2026-07-23", "total,1,20816,")
     ended = peakledger("unionpay_pos", "2026-07-23", str(path), "--differences", "found.csv")
     assert ended.status == 2 and not ended.out and not (tmp_path / "found.csv").exists()
+
+
+def test_what_takes_no_payments_has_no_file_to_reconcile(peakledger, tmp_path):
+    ended = peakledger("billing", "2026-07-23", str(channel_file(tmp_path, "total,0,0,")))
+    assert ended.status == 2 and "billing takes no payments: there is nothing to reconcile" in " ".join(
+        ended.err.replace("│", " ").split()
+    )

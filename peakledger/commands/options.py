@@ -89,6 +89,14 @@ def find_channel(text: str, channels: Iterable[Channel]) -> Channel:
     raise typer.BadParameter(f"{text!r} is no channel; peakledger channels list shows them", param_hint="CHANNEL")
 
 
+def find_payment_channel(text: str, channels: Iterable[Channel], to: str) -> Channel:
+    """``find_channel`` of one that takes payments; ``to`` is what cannot be done to another."""
+    channel = find_channel(text, channels)
+    if "payment" not in channel.publishes:
+        raise typer.BadParameter(f"{channel.name} takes no payments: there is nothing to {to}", param_hint="CHANNEL")
+    return channel
+
+
 def examples(*lines: str) -> str:
     """Return the end of a command's help that shows ``lines`` to copy."""
     return "\n\n".join(["[bold]Examples[/bold]", *lines])

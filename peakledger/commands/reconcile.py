@@ -15,7 +15,7 @@ from ledger.payment_scan import read_bookings
 from ledger.reconciliation import Finding, Verdict, add_up, reconcile
 from peakledger import config
 from peakledger.channel_file import read_channel_file
-from peakledger.commands.options import ChannelProfiles, Config, Data, Json, find_channel
+from peakledger.commands.options import ChannelProfiles, Config, Data, Json, find_payment_channel
 from peakledger.commands.ranges import parse_day
 from peakledger.display import console, show
 from peakledger.exit_codes import ExitCode
@@ -55,7 +55,8 @@ def reconcile_file(
     A file whose totals are wrong is refused as a whole. Ends with status 10 where anything differs.
     """
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
-    source, day = find_channel(channel, load_channels(settings.channel_profiles)), parse_day(business_date)
+    source = find_payment_channel(channel, load_channels(settings.channel_profiles), "reconcile")
+    day = parse_day(business_date)
     bookings = partial(read_bookings, shard_histories(settings.data).values(), source)
     lines = read_channel_file(file, source.serial_form)
     sums, found = add_up(reconcile(lines, day, bookings, days_around=days_around))

@@ -18,7 +18,17 @@ from ledger.settlement import LEDGER_CHANNEL
 from peakledger import config
 from peakledger.booking import Booker
 from peakledger.channel_file import check_likeness, read_channel_file
-from peakledger.commands.options import BootstrapServers, ChannelProfiles, Config, Data, Json, Priority, Stream, find_channel
+from peakledger.commands.options import (
+    BootstrapServers,
+    ChannelProfiles,
+    Config,
+    Data,
+    Json,
+    Priority,
+    Stream,
+    find_channel,
+    find_payment_channel,
+)
 from peakledger.commands.ranges import parse_day, parse_range
 from peakledger.commands.reconcile import difference, verdict_items, write_differences
 from peakledger.display import console, show
@@ -72,7 +82,7 @@ def settle(
     flags = {key: value for key, value in locals().items() if key in config.Settings.__struct_fields__}
     settings = config.load(flags, config=config_file)
     channels = load_channels(settings.channel_profiles)
-    source, day = find_channel(channel, channels), parse_day(business_date)
+    source, day = find_payment_channel(channel, channels, "settle"), parse_day(business_date)
     _check_file(source, file)
     settling = SettlingDate(settings.data, source, day)
     booker = Booker(settings, settling.topic, find_channel(LEDGER_CHANNEL, channels), len(settling.shards), wait_s)
@@ -101,8 +111,6 @@ def settle(
 
 
 def _check_file(channel: Channel, file: Path | None) -> None:
-    if "payment" not in channel.publishes:
-        raise typer.BadParameter(f"{channel.name} takes no payments: there is nothing to settle", param_hint="CHANNEL")
     if file is None and channel.pays_by_clearing:
         raise typer.BadParameter(f"{channel.name} is settled by its file of the date", param_hint="FILE")
     if file is not None and not channel.pays_by_clearing:
@@ -179,7 +187,10 @@ def settlements(
     first, last = parse_range(dates, parse_day, (today - timedelta(_SHOWN_DAYS - 1), today))
     first, last = max(first, _FIRST_DATE), min(last, _LAST_DATE)
     items = [item for each in wanted for item in _dates_of(each, first, last, readers)]
-    show("settlements", items, as_json=as_json, empty="No channel has payments or settlements of these dates.")
+    who = wanted[0].name if channel else "No channel"
+    nothing = f"{who} has {'no ' if channel else ''}payments or settlements of {first} to {last}."
+    hint = "" if dates else " Other dates: --dates FROM..TO"
+    show("settlements", items, as_json=as_json, empty=nothing + hint)
 
 
 def _dates_of(channel: Channel, first: date, last: date, readers: list[BalanceReader]) -> Iterator[dict[str, Any]]:

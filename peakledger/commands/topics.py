@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from peakledger.kafka_errors import kafka_errors
 from peakledger.kafka_security import security_of
 from peakledger.publishing import uses_inlets
 from streams.inlets import priority_topics, released_topic
+
+if TYPE_CHECKING:
+    from streams.topics import FoundTopic
 
 app = typer.Typer(no_args_is_help=True, help="Make topics, in Kafka or in an embedded stream.")
 
@@ -63,20 +66,22 @@ def create(
         made = _create_embedded(Path(settings.stream), wanted)
     else:
         made = _create_in_kafka(settings, wanted, replication_factor)
-    show("topics", [{"topic": name, "partitions": wanted[name], "created": new} for name, new in made.items()], as_json=as_json)
+    items = [{"topic": name, "partitions": found.partitions, "created": found.is_new} for name, found in made.items()]
+    show("topics", items, as_json=as_json)
 
 
-def _create_embedded(directory: Path, wanted: dict[str, int]) -> dict[str, bool]:
+def _create_embedded(directory: Path, wanted: dict[str, int]) -> dict[str, "FoundTopic"]:
     from streams.embedded import EmbeddedStream
+    from streams.topics import FoundTopic
 
     with EmbeddedStream(directory) as stream:
         before = stream.topics()
-        for name, partitions in wanted.items():
-            stream.create_topic(name, partitions)
-    return {name: name not in before for name in wanted}
+        for name in wanted.keys() - before.keys():
+            stream.create_topic(name, wanted[name])
+    return {name: FoundTopic(before.get(name, partitions), name not in before) for name, partitions in wanted.items()}
 
 
-def _create_in_kafka(settings: config.Settings, wanted: dict[str, int], replication_factor: int) -> dict[str, bool]:
+def _create_in_kafka(settings: config.Settings, wanted: dict[str, int], replication_factor: int) -> dict[str, "FoundTopic"]:
     from streams.topics import create_topics
 
     compacted = {settings.balances_topic, released_topic(settings.topic)} & wanted.keys()

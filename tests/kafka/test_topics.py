@@ -14,8 +14,12 @@ from tests.kafka.reading import end_offset, read_records
 
 def test_a_topic_is_made_once_and_then_found(kafka_broker):
     address = kafka_broker.bootstrap_servers
-    assert asyncio.run(create_topics(address, {"made-once": 2, "made-too": 1})) == {"made-once": True, "made-too": True}
-    assert asyncio.run(create_topics(address, {"made-once": 2, "made-later": 1})) == {"made-once": False, "made-later": True}
+    made = asyncio.run(create_topics(address, {"made-once": 2, "made-too": 1}))
+    assert made == {"made-once": (2, True), "made-too": (1, True)}
+    assert asyncio.run(create_topics(address, {"made-once": 3, "made-later": 1})) == {
+        "made-once": (2, False),
+        "made-later": (1, True),
+    }
 
 
 def test_a_count_of_partitions_that_cannot_be_is_an_error(kafka_broker):
