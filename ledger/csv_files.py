@@ -35,7 +35,9 @@ def read_rows(path: Path, columns: Sequence[str], encoding: FileEncoding = "UTF-
         raise FileInvalid(f"{path}: {error.strerror}", hint="Name a file that can be read") from error
     except UnicodeDecodeError as error:
         line = _line_not_in(path, encoding)
-        raise FileInvalid(f"{path} is not {encoding}", hint=f"Convert it to {encoding}", line=line) from error
+        is_neither = encoding == "GB18030" and find_encoding(path) == "GB18030"
+        what = "neither UTF-8 nor GB18030" if is_neither else f"not {encoding}"
+        raise FileInvalid(f"{path} is {what}", hint="Convert it to UTF-8", line=line) from error
     except csv.Error as error:
         raise FileInvalid(f"{path}: {error}", hint="Write it as CSV with commas", line=reader.line_num) from error
 

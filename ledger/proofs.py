@@ -236,8 +236,12 @@ def _decode(data: bytes) -> Proof:
             raise ValueError("no such last_seq")
         first_seq = _integer(document["event"]["first_seq"])
         return Proof(last_seq, bytes.fromhex(document["digest"]), first_seq, tuple(map(_leaf, document["leaves"])))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, struct.error) as error:
-        raise ProofInvalid(f"This is no proof: {type(error).__name__} {error}") from error
+    except KeyError as error:
+        raise ProofInvalid(f"This is no proof: it has no {error}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ProofInvalid(f"This is no proof, and no JSON in UTF-8: {error}") from error
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError, struct.error) as error:
+        raise ProofInvalid(f"This is no proof: {error}") from error
 
 
 def _leaf(leaf: dict[str, Any]) -> Leaf:

@@ -31,8 +31,10 @@ def read_households(path: Path) -> Households:
     for line, (number, longitude, latitude) in read_rows(path, COLUMNS):
         column = "number"
         try:
-            if parse_household(number) == NO_HOUSEHOLD or number in numbers:
-                raise ValueError("the number of 13 digits of another household")
+            if parse_household(number) == NO_HOUSEHOLD:
+                raise ValueError("a household's number of 13 digits")
+            if number in numbers:
+                raise ValueError("new: it stands in an earlier line already")
             numbers[number] = None
             column = "longitude"
             longitudes.append(parse_degrees(longitude, 180))

@@ -99,7 +99,7 @@ def test_households_are_read_in_their_order(tmp_path):
     ("row", "column", "told"),
     [
         ("330123456789,121.5,28.5", "number", "13 digits"),
-        ("3301234567891,121.5,28.5", "number", "another household"),
+        ("3301234567891,121.5,28.5", "number", "earlier line"),
         ("3301234567890,181,28.5", "longitude", "degrees from -180 to 180"),
         ("3301234567890,121.5,north", "latitude", "degrees from -90 to 90"),
     ],

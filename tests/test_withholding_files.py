@@ -82,7 +82,7 @@ def test_a_file_that_lacks_a_part_or_has_one_too_many_is_refused(tmp_path, rows,
 def test_bytes_that_are_in_neither_encoding_are_told_with_their_line(tmp_path):
     path = write_run(tmp_path / "run.csv", LINES, "gb18030")
     path.write_bytes(path.read_bytes().replace("张德福".encode("gb18030"), b"\xff\xff\xff"))
-    with pytest.raises(FileRefused, match="is not GB18030") as raised:
+    with pytest.raises(FileRefused, match="is neither UTF-8 nor GB18030") as raised:
         Instructions(RunFile(path))
     assert raised.value.numbers["line"] == 3
 
