@@ -80,6 +80,10 @@ class ProjectionDamaged(PeakledgerError):
     """A projection cannot be trusted; it can be rebuilt. Numbers: ``path``, ``seq``."""
 
 
+class DepositLow(PeakledgerError):
+    """Deposits are below the alarm level of their channel. Numbers: ``deposits``."""
+
+
 class SourceUnavailable(PeakledgerError):
     """Kafka cannot be reached, or refuses what was asked of it."""
 

@@ -37,6 +37,10 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "peakledger.commands.household:household",
         ("peakledger household 3301234567890", "peakledger household 3301234567890 --on 2026-08-20 --json"),
     ),
+    "deposits": (
+        "peakledger.commands.deposits:show_deposits",
+        ("peakledger deposits", "peakledger deposits agency_outlet --low"),
+    ),
     "outcome": ("peakledger.commands.outcome:outcome", ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "adjust": (
         "peakledger.commands.adjustments:adjust",

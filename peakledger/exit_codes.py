@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     not_settled = 12
     refused_event = 13
     behind = 14
+    low = 15
 
     @property
     def sentence(self) -> str:
@@ -50,6 +51,7 @@ SENTENCES: dict[ExitCode, str] = {
     "or the replay of a line of withholding that was tried again since",
     ExitCode.behind: "the balances lack what was published before, or another try of a run is being published: "
     "withholding run, or quarantine replay of a line, published nothing",
+    ExitCode.low: "a deposit is below its channel's alarm level, or used up in a shard",
 }
 
 _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
@@ -69,6 +71,7 @@ _BY_ERROR: dict[type[errors.PeakledgerError], ExitCode] = {
     errors.ProofInvalid: ExitCode.proof_invalid,
     errors.NotSettled: ExitCode.not_settled,
     errors.BalancesBehind: ExitCode.behind,
+    errors.DepositLow: ExitCode.low,
     errors.SourceUnavailable: ExitCode.unavailable,
     errors.PublishFailed: ExitCode.unavailable,
     errors.EventInvalid: ExitCode.refused_lines,

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ledger._core import BalanceView
-from ledger.account_ids import format_account, parse_account
+from ledger.account_ids import AccountKind, format_account, parse_account
 from ledger.errors import FormatVersionMismatch, LedgerNotFound, ProjectionDamaged
 from ledger.layouts import BALANCE_FORMAT_VERSION, BALANCE_META
 from ledger.projections import generations
@@ -17,6 +17,7 @@ _LOOK_FOR_GENERATION_S = 0.02
 _WAIT_STEP_S = 0.0005
 _ACCOUNT_CLOSED = 0x0004  # of account_record.flags
 _RECORD = struct.Struct("<QQQQQQQHHI")  # account_record
+_KIND_AT = 15  # the top byte of its id
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -144,9 +145,16 @@ class BalanceReader:
 
     def items(self) -> Iterator[Balance]:
         """Yield every account in order of opening, as of one and the same seq. Takes 64 bytes of memory an account meanwhile."""
+        yield from map(_balance, _RECORD.iter_unpack(self.records()[1]))
+
+    def items_of(self, kind: AccountKind) -> Iterator[Balance]:
+        """Yield every account of a kind, as ``items`` does; the others are passed over without an object for each."""
         _, records = self.records()
-        for low, high, dr_pending, dr_posted, cr_pending, cr_posted, last_seq, book, flags, _ in _RECORD.iter_unpack(records):
-            yield Balance(format_account(high << 64 | low), dr_posted, cr_posted, dr_pending, cr_pending, last_seq, flags, book)
+        kinds, wanted = records[_KIND_AT :: _RECORD.size], bytes([kind])
+        at = kinds.find(wanted)
+        while at >= 0:
+            yield _balance(_RECORD.unpack_from(records, at * _RECORD.size))
+            at = kinds.find(wanted, at + 1)
 
     @property
     def view(self) -> BalanceView:
@@ -211,6 +219,12 @@ def _check_trust(generation: Path, view: BalanceView) -> None:
             path=generation,
             seq=meta["watermark_seq"],
         )
+
+
+def _balance(fields: tuple[int, ...]) -> Balance:
+    low, high, debits_pending, debits_posted, credits_pending, credits_posted, last_seq, book, flags, _ = fields
+    id_ = high << 64 | low
+    return Balance(format_account(id_), debits_posted, credits_posted, debits_pending, credits_pending, last_seq, flags, book)
 
 
 def _name(account: str | int) -> tuple[int, str]:
