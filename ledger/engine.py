@@ -11,7 +11,14 @@ from types import TracebackType
 
 from ledger import _core
 from ledger.channels import BUILT_IN_CHANNELS, Channel
-from ledger.errors import ConfigurationError, FormatVersionMismatch, JournalDamaged, LedgerNotFound, ProjectionDamaged
+from ledger.errors import (
+    BalancesBehind,
+    ConfigurationError,
+    FormatVersionMismatch,
+    JournalDamaged,
+    LedgerNotFound,
+    ProjectionDamaged,
+)
 from ledger.journal import (
     DEFAULT_RING,
     DEFAULT_SEGMENT_BYTES,
@@ -36,6 +43,7 @@ from ledger.projections.balances import BalanceReader
 from ledger.projections.rebuild import replayed_projector
 
 _CHECKPOINT_ENTRIES = 32_000_000
+_SECONDS_AT_END = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +215,15 @@ class Engine:
         """Wait until everything applied is readable in LMDB."""
         return self._projector.wait_projected(self.applied_seq, timeout_s)
 
+    def wait_projected_at_end(self) -> bool:
+        """Wait, where an engine ends, until everything applied is readable in LMDB; for room on the disk for one try only."""
+        for _ in range(_SECONDS_AT_END):
+            if self.wait_projected(1.0):
+                return True
+            if self._projector.lacks_room:
+                break
+        return False
+
     def status(self) -> EngineStatus:
         """Return where the engine stands; the numbers may be a few events apart while it works."""
         posting = self._posting
@@ -226,17 +243,35 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Make everything durable and readable, write the key checkpoint, and let the ledger go."""
+        """Make everything durable and readable, write the key checkpoint, and let the ledger go.
+
+        Raises BalancesBehind where the disk has no room for balances: they come up at the next start.
+        """
         try:
             self._writer.check()
             self._keys.complete(self._posting.sealed_frame)
             if self._posting.last_seq > self._checkpoint_seq:
                 self._keys.start(self._posting.last_seq, self._posting.sealed_frame)
                 self._keys.complete(self._posting.sealed_frame)
-            self.wait_projected()
+            self.wait_projected_at_end()
         finally:
+            try:
+                self._close_projector()
+            finally:
+                self._journal.close()
+
+    def _close_projector(self) -> None:
+        try:
             self._projector.close()
-            self._journal.close()
+        except ProjectionDamaged as error:
+            if not self._projector.lacks_room:
+                raise
+            raise BalancesBehind(
+                "the balances lack what is durable: the disk has no room for them",
+                hint="Make room and start again: the journal has everything",
+                expected=self.durable_seq,
+                found=self.projected_seq,
+            ) from error
 
     def abandon(self) -> None:
         """Let the ledger go at once after a failure; the next start goes on from what is durable."""

@@ -109,7 +109,8 @@ class NotSettled(PeakledgerError):
 
 
 class BalancesBehind(PeakledgerError):
-    """The balances lack what was published before, and a command that decides by them did nothing. Numbers: ``records``."""
+    """The balances lack what was published before, and a command that decides by them did nothing; or an engine ended without
+    room for them on the disk. Numbers: ``records``; or ``expected``, ``found``."""
 
 
 class PublishFailed(PeakledgerError):

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,14 @@ def check_key_files(directory: Path, ledger_id: bytes, hash_seed: int) -> int:
     return sum(_core.check_key_table(str(path), hash_seed, ledger_id) for path in directory.glob(f"*{_SUFFIX}"))
 
 
+def _cannot_write(directory: Path, error: OSError) -> PeakledgerError:
+    return PeakledgerError(
+        f"the key checkpoint cannot be written: {os.strerror(error.errno or 0)}",
+        hint="Make room and start again: the journal has everything",
+        path=directory,
+    )
+
+
 class KeyCheckpointer:
     """Writes checkpoints of one engine's key tables. All methods but the thread's own work run between two blocks."""
 
@@ -117,28 +126,31 @@ class KeyCheckpointer:
         self._watermark = (0, 0)
         self._written: dict[int, int] = {}
         self._finishing: threading.Thread | None = None
-        self._failure: OSError | PeakledgerError | None = None
+        self._failure: PeakledgerError | None = None
 
     @property
     def is_running(self) -> bool:
         return self._slices is not None or self._finishing is not None
 
     def start(self, seq: int, frame: int) -> None:
-        """Begin a checkpoint of all that the journal holds up to ``seq`` and ``frame``."""
+        """Begin a checkpoint of all that the journal holds up to ``seq`` and ``frame``. Raises as ``step``."""
         self._watermark = (seq, frame)
         self._written = {}
-        (self._directory / _STATE).with_suffix(".new").write_bytes(self._keys.state_record())
+        with self._writing():
+            (self._directory / _STATE).with_suffix(".new").write_bytes(self._keys.state_record())
         self._slices = self._write_tables()
 
     def step(self, last_frame: int) -> None:
         """Write one more part of one table; ``last_frame`` is the last one sealed.
 
-        Raises OSError, and what waiting for the journal raised.
+        Raises PeakledgerError where the disk refuses it, and from then on, and what waiting for the journal raised.
         """
         if self._failure is not None:
             raise self._failure
         if self._slices is not None:
-            if next(self._slices, self) is self:
+            with self._writing():
+                is_written = next(self._slices, self) is self
+            if is_written:
                 self._slices = None
                 self._finishing = threading.Thread(target=self._finish, args=(last_frame,), name="key-checkpoint", daemon=True)
                 self._finishing.start()
@@ -146,6 +158,15 @@ class KeyCheckpointer:
             self._finishing = None
             if self._failure is None:
                 self._settle()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep what the disk refuses: a table of which a part is missing must not be taken for one that is written."""
+        try:
+            yield
+        except OSError as error:
+            self._failure = _cannot_write(self._directory, error)
+            raise self._failure from error
 
     def complete(self, last_frame: int) -> None:
         """Bring a running checkpoint to its end, waiting for the disk."""
@@ -194,7 +215,9 @@ class KeyCheckpointer:
             sync_directory(self._directory)
             checkpoint.with_suffix(".new").replace(checkpoint)
             sync_directory(self._directory)
-        except (OSError, PeakledgerError) as error:
+        except OSError as error:
+            self._failure = _cannot_write(self._directory, error)
+        except PeakledgerError as error:
             self._failure = error
 
     def _settle(self) -> None:

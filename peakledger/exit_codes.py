@@ -50,7 +50,8 @@ SENTENCES: dict[ExitCode, str] = {
     ExitCode.refused_event: "an adjustment is refused, before it is published or by the ledger; "
     "or the replay of a line of withholding that was tried again since",
     ExitCode.behind: "the balances lack what was published before, or another try of a run is being published: "
-    "withholding run, or quarantine replay of a line, published nothing",
+    "withholding run, or quarantine replay of a line, published nothing; or run ended, and lost nothing, "
+    "without room for balances on the disk",
     ExitCode.low: "a deposit is below its channel's alarm level, or used up in a shard",
 }
 

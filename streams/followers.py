@@ -38,7 +38,7 @@ class PublishingFollower:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(shard.closing.wait(), _PAUSE_S)
             await asyncio.to_thread(engine.wait_durable)
-            await asyncio.to_thread(engine.wait_projected)  # some tell of balances, and only of those that can be read
+            await asyncio.to_thread(engine.wait_projected_at_end)  # some tell of balances, and only of those that can be read
             await publisher.publish_up_to(engine.durable_frame)
         finally:
             await sink.close(_CLOSE_TIMEOUT_S)

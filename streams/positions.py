@@ -32,10 +32,14 @@ def read_position(path: Path) -> Position:
 
 
 def write_position(path: Path, position: Position) -> None:
-    """Replace the file, so that a reader sees the old one or the new one whole."""
+    """Replace the file, so that a reader sees the old one or the new one whole. Raises PeakledgerError where it cannot."""
     draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(msgspec.json.encode(position))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(msgspec.json.encode(position))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        hint = "Make room and start again: nothing is lost, and what was told last is told again"
+        raise PeakledgerError(f"{path} cannot be written: {error.strerror}", hint=hint) from error

@@ -340,10 +340,10 @@ cdef class Projector:
         cdef statvfs_result disk
         cdef lmdb_info info
         LMDB.env_info(self.file.env, &info)
-        if (info.last_page + 1) * LMDB_PAGE_BYTES + need > info.map_bytes:
-            return self.file.grow((info.last_page + 1) * LMDB_PAGE_BYTES + need)
         if not statvfs(self.directory_path, &disk) and <size_t>disk.f_bavail * disk.f_frsize < need:
             return ENOSPC
+        if (info.last_page + 1) * LMDB_PAGE_BYTES + need > info.map_bytes:
+            return self.file.grow((info.last_page + 1) * LMDB_PAGE_BYTES + need)
         return 0
 
     cdef int grow_map(self) noexcept nogil:
