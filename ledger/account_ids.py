@@ -53,6 +53,12 @@ def household_account(household: str) -> int:
     return _HOUSEHOLDS | int(household)
 
 
+def household_of_account(account: int) -> str | None:
+    """Return the 13 digits of a household's account; None of any other id, be it of an account or not."""
+    number = account - _HOUSEHOLDS
+    return f"{number:013d}" if 0 <= number < 10**13 else None
+
+
 def clearing_account(channel: int, business_date: date) -> int:
     """Return the account id that collects what a channel owes for one business date."""
     return account_id(AccountKind.clearing, f"{channel:03d}{business_date:%Y%m%d}")

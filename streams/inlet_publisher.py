@@ -4,20 +4,16 @@ import time
 from collections.abc import Iterable, Mapping
 
 from ledger._core import EventDecoder
-from ledger.account_ids import AccountKind, format_account
 from ledger.channels import Channel
-from ledger.event_fields import NO_ACCOUNT
 from ledger.layouts import PACKED_EVENT, EventType
 from ledger.outcomes import OutcomeCode
-from ledger.packed_legs import unpack_legs
 from streams.inlets import Inlet
 from streams.publisher import SinkPublisher
+from streams.record_keys import household_of
 
 # Of these no household's account is touched; what their channel publishes itself is in the same inlet.
 _OF_NO_HOUSEHOLD = {EventType.top_up, EventType.open_float, EventType.count_float, EventType.bank_float}
 _NO_HOUSEHOLD = b"-"
-# Their first leg names every account that they touch.
-_OF_NAMED_ACCOUNTS = {EventType.open_account, EventType.freeze, EventType.unfreeze, EventType.close, EventType.adjust}
 _ASK_PYTHON = 0xFFFF
 
 
@@ -36,12 +32,17 @@ class InletPublisher:
         self._unacknowledged: dict[Inlet, set[bytes | None]] = {inlet: set() for inlet in Inlet}
         self._time_ms = 0
 
-    async def publish(self, packed: bytes, value: bytes) -> None:
-        """Take an event: as it is packed, which says where it goes, and as the value to publish. Raises PublishFailed."""
-        fields = PACKED_EVENT.unpack(packed)
-        inlet = self._inlets[fields["channel"]]
-        partition = None if fields["event_type"] in {EventType.bill, EventType.payment} else 0
-        await self._publish(inlet, _key_of(packed, inlet), value, partition)
+    async def publish(self, packed: bytes, value: bytes, household: bytes | None = None) -> None:
+        """Take an event: as it is packed, which says where it goes, and as the value to publish.
+
+        ``household`` is whose it is where it does not say so itself. Raises PublishFailed.
+        """
+        inlet = self._inlets[PACKED_EVENT.unpack(packed)["channel"]]
+        key = household_of(packed) or household
+        if key:
+            await self._publish(inlet, key, value, None)
+        else:
+            await self._publish(inlet, _key_of(packed, inlet), value, 0)
 
     @property
     def partition_count(self) -> int:
@@ -87,16 +88,7 @@ class InletPublisher:
 
 def _key_of(packed: bytes, inlet: Inlet) -> bytes | None:
     """Return the record key: the household; None where the event may be of any."""
-    fields = PACKED_EVENT.unpack(packed)
-    if fields["household"]:
-        return b"%013d" % fields["household"]
-    if fields["event_type"] in _OF_NAMED_ACCOUNTS:
-        return _only_household(packed)
-    return _NO_HOUSEHOLD if inlet is Inlet.interactive and fields["event_type"] in _OF_NO_HOUSEHOLD else None
-
-
-def _only_household(packed: bytes) -> bytes | None:
-    leg, *_ = unpack_legs(packed[PACKED_EVENT.size :])
-    accounts = [format_account(account).split(":") for account in leg[:2] if account != NO_ACCOUNT]
-    households = [number for kind, number in accounts if kind == AccountKind.household.name]
-    return households[0].encode() if len(households) == 1 else None
+    if key := household_of(packed):
+        return key
+    of_none = PACKED_EVENT.unpack(packed)["event_type"] in _OF_NO_HOUSEHOLD
+    return _NO_HOUSEHOLD if inlet is Inlet.interactive and of_none else None

@@ -10,8 +10,10 @@ from typing import Any, Literal, Self
 
 from ledger._core import EventDecoder, build_batch, build_packed_batches, build_value_batches, partition_of
 from ledger.channels import BUILT_IN_CHANNELS, Channel
+from ledger.errors import EventInvalid
 from ledger.events import Bill, Event, Payment, encode_json, encode_msgpack, encode_packed
 from ledger.outcomes import OutcomeCode
+from streams.record_keys import household_of
 from streams.sinks import BatchSink, EmbeddedSink, KafkaSink
 
 Encoding = Literal["packed", "json", "msgpack"]
@@ -61,6 +63,7 @@ class SinkPublisher:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._sink = sink
+        self._pack = encoder_of("packed", tuple(channels))
         self._encode = encoder_of(encoding, tuple(channels))
         self._linger_s = linger_s
         self._batch_bytes = batch_bytes
@@ -98,10 +101,16 @@ class SinkPublisher:
             await self.publish_record(key, self._encode(event), timestamp_ms)
 
     async def publish_many(self, events: Iterable[Event], timestamp_ms: int | None = None) -> None:
-        """Take events, in their order. A ledger event, which is of no household, goes without a key, to partition 0."""
+        """Take events, in their order. The household that an event touches is its key; without one it goes to partition 0."""
         for event in events:
-            key = event.household.encode() if isinstance(event, Bill | Payment) else None
+            key = event.household.encode() if isinstance(event, Bill | Payment) else self._household_of(event)
             await self.publish_record(key, self._encode(event), timestamp_ms)
+
+    def _household_of(self, event: Event) -> bytes | None:
+        try:
+            return household_of(self._pack(event))
+        except EventInvalid:  # of no partition more than of another: the ledger refuses it wherever it comes
+            return None
 
     async def publish_record(
         self, key: bytes | None, value: bytes | None, timestamp_ms: int | None = None, partition: int | None = None

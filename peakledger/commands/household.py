@@ -8,27 +8,29 @@ import typer
 from ledger.bills import Bills, Debit, DebitKind, LateChargeRule, Payment, Posting
 from ledger.channels import Channel
 from ledger.errors import ConfigurationError, NotFound
-from ledger.event_fields import NO_HOUSEHOLD, format_date, format_period, parse_household
+from ledger.event_fields import format_date, format_period
 from ledger.history import History, shard_histories
 from ledger.households import HouseholdBills, household_bills
 from peakledger import config
 from peakledger.commands.moments import AskedMoment, AsOfSeq, AsOfTime, Explain, Shard, choose_shard, cost_sentence, reading_cost
-from peakledger.commands.options import Config, Data, Json, LateChargePaidFirst, LateChargePermille, channels_by_code
+from peakledger.commands.options import (
+    Config,
+    Data,
+    Json,
+    LateChargePaidFirst,
+    LateChargePermille,
+    channels_by_code,
+    check_household,
+)
 from peakledger.display import console, format_yuan, show
 from peakledger.event_names import event_name
 
 Item = dict[str, Any]
 
 
-def _check_household(number: str) -> str:
-    if parse_household(number) == NO_HOUSEHOLD:
-        raise typer.BadParameter(f"{number!r} is no household number; it has 13 digits")
-    return number
-
-
 def household(
     *,
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The 13 digits of the household", callback=_check_household)],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The 13 digits of the household", callback=check_household)],
     on: Annotated[
         str | None, typer.Option(metavar="DATE", help="As of the end of this day, by value date; late charges run up to it")
     ] = None,

@@ -9,6 +9,7 @@ import typer
 from ledger.account_ids import parse_account
 from ledger.channels import Channel, load_channels
 from ledger.errors import PeakledgerError
+from ledger.event_fields import NO_HOUSEHOLD, parse_household
 from peakledger import config
 
 
@@ -69,6 +70,18 @@ def check_account(account: str) -> str:
 def check_optional_account(account: str | None) -> str | None:
     """``check_account`` of what may be left out."""
     return None if account is None else check_account(account)
+
+
+def check_household(number: str) -> str:
+    """Return a household's number of the command line; what cannot be one is an error of usage."""
+    if parse_household(number) == NO_HOUSEHOLD:
+        raise typer.BadParameter(f"{number!r} is no household number; it has 13 digits")
+    return number
+
+
+def check_optional_household(number: str | None) -> str | None:
+    """``check_household`` of what may be left out."""
+    return None if number is None else check_household(number)
 
 
 def check_accounts(accounts: list[str]) -> list[str]:

@@ -29,12 +29,14 @@ from peakledger.commands.options import (
     Priority,
     Stream,
     Topic,
+    check_optional_household,
 )
 from peakledger.display import byte_progress, error_console, show
 from peakledger.kafka_errors import kafka_errors
 from peakledger.publishing import inlet_publisher_of, publisher_of, uses_inlets
 from streams.inlet_publisher import InletPublisher
 from streams.publisher import SinkPublisher
+from streams.record_keys import household_of
 
 _EVENTS_AT_ONCE = 20_000
 _ASK_PYTHON = 0xFFFF
@@ -77,6 +79,14 @@ def publish(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Leave lines that are no events out, and publish the rest")
     ] = False,
+    household: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Publish what names no household, as a post or a reversal, to this one's partition instead of the first",
+            callback=check_optional_household,
+        ),
+    ] = None,
     encoding: Encoding = None,
     channel_profiles: ChannelProfiles = None,
     topic: Topic = None,
@@ -97,7 +107,7 @@ def publish(
     channels = load_channels(settings.channel_profiles)
     with _lines_of(file) as lines, kafka_errors(settings):
         events = EventLines(file, lines, channels, keep_going=keep_going)
-        count = asyncio.run(_publish(settings, channels, events.events()))
+        count = asyncio.run(_publish(settings, channels, events.events(), household.encode() if household else None))
     show("published", [{"published": count, "bad_lines": events.bad_lines}], as_json=as_json)
     if events.bad_lines:
         hint = (
@@ -106,7 +116,9 @@ def publish(
         raise EventInvalid(f"{file} has lines that are no events", hint=hint, bad_lines=events.bad_lines)
 
 
-async def _publish(settings: config.Settings, channels: tuple[Channel, ...], events: Iterator[tuple[bytes, bytes]]) -> int:
+async def _publish(
+    settings: config.Settings, channels: tuple[Channel, ...], events: Iterator[tuple[bytes, bytes]], household: bytes | None
+) -> int:
     count = 0
     async with AsyncExitStack() as stack:
         if uses_inlets(settings):
@@ -114,29 +126,36 @@ async def _publish(settings: config.Settings, channels: tuple[Channel, ...], eve
         else:
             send = partial(_send, await stack.enter_async_context(publisher_of(settings, channels)))
         while batch := list(islice(events, _EVENTS_AT_ONCE)):
-            await send(settings.encoding, channels, batch)
+            await send(settings.encoding, channels, batch, household)
             count += len(batch)
     return count
 
 
 async def _send_by_priority(
-    publisher: InletPublisher, encoding: str, channels: tuple[Channel, ...], events: list[tuple[bytes, bytes]]
+    publisher: InletPublisher,
+    encoding: str,
+    channels: tuple[Channel, ...],
+    events: list[tuple[bytes, bytes]],
+    household: bytes | None,
 ) -> None:
     for line, packed in events:
-        await publisher.publish(packed, _encoded(encoding, channels, line, packed))
+        await publisher.publish(packed, _encoded(encoding, channels, line, packed), household)
     await publisher.flush()
 
 
 async def _send(
-    publisher: SinkPublisher, encoding: str, channels: tuple[Channel, ...], events: list[tuple[bytes, bytes]]
+    publisher: SinkPublisher,
+    encoding: str,
+    channels: tuple[Channel, ...],
+    events: list[tuple[bytes, bytes]],
+    household: bytes | None,
 ) -> None:
     for of_household, run in groupby(events, lambda event: event[1][_EVENT_TYPE_AT] <= EventType.payment):
         if of_household and encoding == "packed":
             await publisher.publish_packed(b"".join(packed for _, packed in run))
             continue
         for line, packed in run:
-            key = f"{PACKED_EVENT.unpack(packed)['household']:013d}".encode() if of_household else None
-            await publisher.publish_record(key, _encoded(encoding, channels, line, packed))
+            await publisher.publish_record(household_of(packed) or household, _encoded(encoding, channels, line, packed))
 
 
 def _encoded(encoding: str, channels: tuple[Channel, ...], line: bytes, packed: bytes) -> bytes:
