@@ -186,8 +186,10 @@ cdef struct account_table:
 # --- core/keys.pxi ------------------------------------------------------------------------------------------------------
 
 cdef struct key_part:
+    key_line *lines  # the memory of the part; the slots follow
     key_slot *slots
-    uint32_t capacity
+    uint32_t units
+    uint32_t line_count
     uint32_t keys
     uint32_t most_keys  # before it grows
     uint32_t crc32c
@@ -325,7 +327,7 @@ cdef struct prepared_event:
     record_view record
     uint64_t key_hash
     uint64_t household_hash
-    const key_slot *key_home
+    const key_line *key_home
     packed_leg *legs
     uint32_t leg_hashes[LEGS_AHEAD][2]
     uint32_t household_slot
@@ -418,9 +420,9 @@ cdef class Posting:
     cdef int stop_at_damaged_original(self, uint64_t seq) noexcept with gil
     cdef journal_entry *next_entry(self, const prepared_event *prepared) noexcept nogil
     cdef int apply_event(self, prepared_event *prepared) noexcept nogil
-    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table, key_slot *slot) noexcept nogil
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil
     cdef int remember_key(
-        self, const prepared_event *prepared, key_table *table, key_slot *slot, uint64_t hash_, uint64_t seq
+        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
     ) noexcept nogil
     cdef void prepare(self, prepared_event *prepared) noexcept nogil
     cdef int prefetch_homes(self, int count) noexcept nogil

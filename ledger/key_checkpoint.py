@@ -19,7 +19,14 @@ from typing import NamedTuple
 
 from ledger import _core
 from ledger.errors import PeakledgerError
-from ledger.layouts import KEY_PART_RECORD, KEY_SLOT, KEY_TABLE_HEADER_BYTES, POSTING_STATE_HEADER
+from ledger.layouts import (
+    KEY_CHECKPOINT,
+    KEY_FORMAT_VERSION,
+    KEY_PART_RECORD,
+    KEY_TABLE_HEADER_BYTES,
+    KEY_UNIT_BYTES,
+    POSTING_STATE_HEADER,
+)
 from ledger.ownership import sync_directory
 
 _EPOCH = date(1970, 1, 1)
@@ -39,9 +46,25 @@ def _sync_file(path: Path) -> None:
 
 
 def complete_directory(keys: Path) -> Path | None:
-    """Return the newest epoch's directory below ``keys`` that has a checkpoint, without which a directory does not count."""
-    complete = (path.parent for path in keys.glob("*/checkpoint"))
+    """Return the newest epoch's directory below ``keys`` that has a checkpoint, without which a directory does not count.
+
+    Nor does one of an older format: the next start makes the keys anew from the journal.
+    """
+    complete = (path.parent for path in keys.glob("*/checkpoint") if not _is_of_older_format(path))
     return max(complete, key=lambda path: int(path.name.removeprefix("epoch-")), default=None)
+
+
+def _is_of_older_format(checkpoint: Path) -> bool:
+    """Whether a checkpoint is sound, but an earlier version's. What is damaged is not: whoever reads it says so."""
+    try:
+        content = checkpoint.read_bytes()
+    except FileNotFoundError:
+        return False  # a new owner of the ledger has just moved it
+    if len(content) != KEY_CHECKPOINT.size:
+        return False
+    fields = KEY_CHECKPOINT.unpack(content)
+    is_sound = fields["crc32c"] == _core.checksum_crc32c(content[8:])
+    return is_sound and int(fields["format_version"]) < KEY_FORMAT_VERSION
 
 
 def key_directory(keys: Path, epoch: int) -> Path:
@@ -191,7 +214,7 @@ class KeyCheckpointer:
                 while first_hash < _HASHES:
                     record = self._keys.write_part(business_date, first_hash, file.fileno(), byte_offset)
                     part = KEY_PART_RECORD.unpack(record)
-                    byte_offset += part["capacity"] * KEY_SLOT.size
+                    byte_offset += part["units"] * KEY_UNIT_BYTES
                     first_hash += _HASHES >> part["depth"]
                     parts += record
                     yield

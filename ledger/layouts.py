@@ -12,6 +12,7 @@ from ledger.errors import JournalDamaged
 
 FORMAT_VERSION = 1
 BALANCE_FORMAT_VERSION = 2
+KEY_FORMAT_VERSION = 2
 NO_SLOT = 0xFFFFFFFF
 FRAME_MAGIC = 0x4D46504B
 FRAME_ALIGNMENT = 64
@@ -19,6 +20,9 @@ ENTRIES_PER_BLOCK = 4096
 ACCOUNTS_PER_BLOCK = 63
 SEGMENT_HEADER_BYTES = 4096
 KEY_TABLE_HEADER_BYTES = 4096
+KEY_UNIT_BYTES = 1024
+KEY_UNIT_LINES = 3
+KEY_UNIT_SLOTS = 26
 NOTE_TEXT_BYTES = 32
 
 EventType = record_enums.EventType
@@ -83,6 +87,7 @@ ACCOUNT_SLOT_RECORD = Layout("account_slot_record")
 BALANCE_META = Layout("balance_meta")
 OUTLET_TOTAL = Layout("outlet_total")
 KEY_SLOT = Layout("key_slot")
+KEY_LINE = Layout("key_line")
 KEY_TABLE_HEADER = Layout("key_table_header")
 KEY_PART_RECORD = Layout("key_part_record")
 KEY_CHECKPOINT = Layout("key_checkpoint")

@@ -19,6 +19,7 @@
 /* Raised only when records written by an older version can no longer be read. */
 #define FORMAT_VERSION 1
 #define BALANCE_FORMAT_VERSION 2 /* of the balances alone: they are made anew from the journal */
+#define KEY_FORMAT_VERSION 2 /* of key tables and their checkpoint: as the balances */
 
 #define PACKED_EVENT_VERSION 0x01 /* the first byte of a packed event; no JSON or MessagePack event begins with it */
 
@@ -112,6 +113,10 @@
 #define SEGMENT_HEADER_BYTES 4096
 #define NOTE_TEXT_BYTES 32      /* text and more_text of a journal_note */
 #define KEY_TABLE_HEADER_BYTES 4096
+#define KEY_UNIT_BYTES 1024 /* parts of key tables have 1 to 2048 of them, each KEY_UNIT_LINES lines and KEY_UNIT_SLOTS slots */
+#define KEY_UNIT_LINES 3
+#define KEY_UNIT_SLOTS 26
+#define KEY_LINE_PLACES 16
 
 #define PAYLOAD_NONE 0
 #define PAYLOAD_RECORD 1 /* one Kafka record: its bytes after the length varint */
@@ -343,15 +348,21 @@ typedef struct {
   uint64_t reversals_fen;
 } outlet_total;
 
-/* One idempotency key of a business date. All zero: empty. */
+/* One idempotency key of a business date. */
 typedef struct {
   uint8_t serial[16];
   uint64_t content_hash; /* a failed key: the outcome code */
   uint64_t seq_and_channel; /* bits 0-47 first seq of the event, 48-62 channel, 63 set where the key failed */
 } key_slot;
 
-/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES. The slots of all parts follow, in the order of the
- * hashes that they take, then a key_part_record for each. */
+/* Where keys stand in a part: the places of up to sixteen among its slots, in the order in which they came. */
+typedef struct {
+  uint16_t tags[KEY_LINE_PLACES]; /* the last bits of the keys' hashes, with bit 0 set; 0: free, as are all behind it */
+  uint16_t places[KEY_LINE_PLACES];
+} key_line;
+
+/* The first bytes of a key table file, zero-filled to KEY_TABLE_HEADER_BYTES. The parts follow, in the order of the hashes that
+ * they take, each its lines and then its slots; then a key_part_record for each. */
 typedef struct {
   uint32_t magic;
   uint32_t crc32c; /* of the header from byte 8 on */
@@ -363,12 +374,12 @@ typedef struct {
   uint32_t parts_crc32c; /* of all key_part_records */
 } key_table_header;
 
-/* One part of a key table: an open-addressing table of the keys whose hashes begin with the same depth bits. */
+/* One part of a key table: the keys whose hashes begin with the same depth bits. */
 typedef struct {
   uint32_t depth;
-  uint32_t capacity; /* slots */
-  uint32_t keys;
-  uint32_t crc32c; /* of the slots */
+  uint32_t units; /* of KEY_UNIT_BYTES; the lines of all of them stand before the slots of all of them */
+  uint32_t keys; /* the first slots; zeros follow */
+  uint32_t crc32c; /* of lines and slots */
 } key_part_record;
 
 /* keys/checkpoint: the key table files beside it hold every key up to this point of the journal. */
@@ -468,6 +479,8 @@ LAYOUT_ASSERT(sizeof(balance_meta) == 160, "balance_meta");
 LAYOUT_ASSERT(offsetof(balance_meta, watermark_seq) == 32, "balance_meta.watermark_seq");
 LAYOUT_ASSERT(sizeof(outlet_total) == 32, "outlet_total");
 LAYOUT_ASSERT(sizeof(key_slot) == 32, "key_slot");
+LAYOUT_ASSERT(sizeof(key_line) == 64, "key_line");
+LAYOUT_ASSERT(KEY_UNIT_LINES * sizeof(key_line) + KEY_UNIT_SLOTS * sizeof(key_slot) == KEY_UNIT_BYTES, "units of key parts");
 LAYOUT_ASSERT(sizeof(key_table_header) == 48, "key_table_header");
 LAYOUT_ASSERT(sizeof(key_part_record) == 16, "key_part_record");
 LAYOUT_ASSERT(sizeof(key_checkpoint) == 48, "key_checkpoint");

@@ -5,10 +5,13 @@ import shutil
 import pytest
 
 from bench.workload import Workload
+from ledger._core import checksum_crc32c
 from ledger.engine import Engine
-from ledger.errors import Fenced
+from ledger.errors import Fenced, FormatVersionMismatch
 from ledger.key_checkpoint import KeyCheckpointer
+from ledger.layouts import KEY_CHECKPOINT, KEY_FORMAT_VERSION
 from ledger.projections.comparison import compare_with_journal
+from ledger.verify import verify_keys
 
 WORKLOAD = Workload(seed=21, events=4000, households=300, records_per_batch=500)
 BATCHES = list(WORKLOAD.batches())
@@ -61,6 +64,38 @@ def test_a_start_without_balances_and_keys_makes_both_from_the_journal(tmp_path)
         assert compare_with_journal(tmp_path / "events-0").agrees
         apply(engine, AGAIN)
         assert engine.status().events_applied == WORKLOAD.fates().fresh
+
+
+def write_as_format(path, version: int) -> None:
+    """Have a checkpoint say that it is of another format."""
+    fields = KEY_CHECKPOINT.unpack(path.read_bytes()) | {"format_version": version}
+    fields["crc32c"] = checksum_crc32c(KEY_CHECKPOINT.pack(**fields)[8:])
+    path.write_bytes(KEY_CHECKPOINT.pack(**fields))
+
+
+def test_keys_of_an_older_format_are_made_anew_from_the_journal_and_not_read_meanwhile(tmp_path):
+    shard = tmp_path / "events-0"
+    with open_engine(tmp_path) as engine:
+        apply(engine, BATCHES)
+    write_as_format(shard / "keys" / "epoch-1" / "checkpoint", KEY_FORMAT_VERSION - 1)
+    for path in (shard / "keys" / "epoch-1").glob("*.keys"):
+        path.write_bytes(b"of another format")
+    assert verify_keys(shard) == 0
+    with open_engine(tmp_path) as engine:
+        apply(engine, AGAIN)
+        assert engine.status().events_applied == WORKLOAD.fates().fresh
+    assert checkpoints(tmp_path) == ["epoch-2"]
+    assert verify_keys(shard) >= WORKLOAD.fates().fresh
+
+
+def test_keys_of_a_later_format_are_refused_and_left_alone(tmp_path):
+    with open_engine(tmp_path) as engine:
+        apply(engine, BATCHES)
+    checkpoint = tmp_path / "events-0" / "keys" / "epoch-1" / "checkpoint"
+    write_as_format(checkpoint, KEY_FORMAT_VERSION + 1)
+    with pytest.raises(FormatVersionMismatch):
+        open_engine(tmp_path)
+    assert checkpoint.exists()
 
 
 def test_an_epoch_that_was_killed_before_its_first_checkpoint_hands_on_what_it_was_given(tmp_path):

@@ -58,7 +58,18 @@ def test_enums_have_the_numbers_of_the_header(prefix, enum):
 
 @pytest.mark.parametrize(
     "name",
-    ["NO_SLOT", "FRAME_MAGIC", "ENTRIES_PER_BLOCK", "ACCOUNTS_PER_BLOCK", "SEGMENT_HEADER_BYTES", "KEY_TABLE_HEADER_BYTES"],
+    [
+        "NO_SLOT",
+        "FRAME_MAGIC",
+        "ENTRIES_PER_BLOCK",
+        "ACCOUNTS_PER_BLOCK",
+        "SEGMENT_HEADER_BYTES",
+        "KEY_TABLE_HEADER_BYTES",
+        "KEY_FORMAT_VERSION",
+        "KEY_UNIT_BYTES",
+        "KEY_UNIT_LINES",
+        "KEY_UNIT_SLOTS",
+    ],
 )
 def test_constants_have_the_numbers_of_the_header(name):
     number = re.search(rf"#define {name} (\w+)", HEADER)[1]

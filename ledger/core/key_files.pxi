@@ -24,8 +24,8 @@ cdef class KeyFiles:
     def write_part(self, uint16_t business_date, uint64_t first_hash, int fd, uint64_t byte_offset):
         """Write the slots of the part that takes ``first_hash`` at ``byte_offset``; return its record. Raises OSError."""
         cdef key_part *part = key_part_of(self.tables.by_date[business_date], first_hash)
-        cdef const uint8_t *data = <const uint8_t *>part.slots
-        cdef size_t length = <size_t>part.capacity * sizeof(key_slot)
+        cdef const uint8_t *data = <const uint8_t *>part.lines
+        cdef size_t length = part_bytes(part)
         cdef key_part_record record
         cdef int error
         with nogil:
@@ -35,7 +35,7 @@ cdef class KeyFiles:
         if error:
             raise OSError(error, "cannot write the key table", str(business_date))
         record.depth = part.depth
-        record.capacity = part.capacity
+        record.units = part.units
         record.keys = part.keys
         return (<const char *>&record)[:sizeof(record)]
 
@@ -46,7 +46,7 @@ cdef class KeyFiles:
         cdef uint8_t[::1] view = block
         memset(&header, 0, sizeof(header))
         header.magic = KEY_TABLE_MAGIC
-        header.format_version = FORMAT_VERSION
+        header.format_version = KEY_FORMAT_VERSION
         header.business_date = business_date
         header.hash_seed = self.tables.hash_seed
         memcpy(header.ledger_id, <const char *>self.ledger_id, 16)
@@ -75,7 +75,7 @@ cdef class KeyFiles:
         cdef key_checkpoint record
         memset(&record, 0, sizeof(record))
         record.magic = KEY_CHECKPOINT_MAGIC
-        record.format_version = FORMAT_VERSION
+        record.format_version = KEY_FORMAT_VERSION
         memcpy(record.ledger_id, <const char *>self.ledger_id, 16)
         record.watermark_seq = seq
         record.watermark_frame = frame
@@ -92,8 +92,8 @@ cdef class KeyFiles:
         if record.magic != KEY_CHECKPOINT_MAGIC or record.crc32c != crc32c(0, <const uint8_t *>&record + 8, sizeof(record) - 8) \
                 or memcmp(record.ledger_id, <const char *>self.ledger_id, 16) != 0:
             raise KeyTableDamaged("the key checkpoint is damaged or another ledger's", hint=KEYS_HINT, path=path)
-        if record.format_version != FORMAT_VERSION:
-            raise FormatVersionMismatch("the key checkpoint has another format", path=path, expected=FORMAT_VERSION,
+        if record.format_version != KEY_FORMAT_VERSION:
+            raise FormatVersionMismatch("the key checkpoint has another format", path=path, expected=KEY_FORMAT_VERSION,
                                         found=record.format_version)
         return record.watermark_seq, record.watermark_frame
 
@@ -139,8 +139,9 @@ cdef const key_part_record *part_records(const uint8_t *memory, size_t length) n
             or crc32c(0, records, records_bytes) != header.parts_crc32c:
         return NULL
     for at in range(header.part_count):
-        expected += <uint64_t>records[at].capacity * sizeof(key_slot)
-        if records[at].keys >= records[at].capacity or records[at].depth > MAX_KEY_DEPTH:
+        expected += <uint64_t>records[at].units * KEY_UNIT_BYTES
+        if not is_part_size(records[at].units) or records[at].keys > records[at].units * KEY_UNIT_SLOTS \
+                or records[at].depth > MAX_KEY_DEPTH:
             return NULL
     return records if expected == length else NULL
 
@@ -157,7 +158,7 @@ cdef key_table *key_table_map(str path, uint8_t *memory, size_t length) except N
     for at in range(header.part_count):
         table.depth = max(table.depth, <uint8_t>records[at].depth)
     table.parts = <key_part **>calloc(<size_t>1 << table.depth, sizeof(key_part *))
-    if table.parts == NULL or not map_parts(table, records, header.part_count, <key_slot *>(memory + KEY_TABLE_HEADER_BYTES)):
+    if table.parts == NULL or not map_parts(table, records, header.part_count, memory + KEY_TABLE_HEADER_BYTES):
         key_table_free(NULL, table)
         raise KeyTableDamaged("the parts of the key table do not take every hash once", hint=KEYS_HINT, path=path)
     table.file_map = memory
@@ -165,7 +166,7 @@ cdef key_table *key_table_map(str path, uint8_t *memory, size_t length) except N
     return table
 
 
-cdef bint map_parts(key_table *table, const key_part_record *records, uint32_t count, key_slot *slots) noexcept nogil:
+cdef bint map_parts(key_table *table, const key_part_record *records, uint32_t count, uint8_t *memory) noexcept nogil:
     """Have the directory lead to each part in turn; False where they leave or lap over any of it, or without memory."""
     cdef uint64_t place = 0
     cdef uint64_t places
@@ -176,16 +177,15 @@ cdef bint map_parts(key_table *table, const key_part_record *records, uint32_t c
         if part == NULL or place % places != 0 or place + places > <uint64_t>1 << table.depth:
             free(part)
             return False
-        part.slots = slots
-        part.capacity = records[at].capacity
+        place_part(part, memory, records[at].units)
         part.keys = records[at].keys
-        part.most_keys = most_keys(part.capacity, part.depth, (place << 1) << (63 - table.depth))
+        part.most_keys = most_keys(part.units, <uint8_t>records[at].depth, (place << 1) << (63 - table.depth))
         part.crc32c = records[at].crc32c
         part.depth = <uint8_t>records[at].depth
         part.in_file = True
         for to in range(place, place + places):
             table.parts[to] = part
-        slots += part.capacity
+        memory += part_bytes(part)
         place += places
     return place == <uint64_t>1 << table.depth
 
@@ -196,9 +196,9 @@ cdef int check_key_header(str path, const uint8_t *memory, uint64_t hash_seed, b
         raise KeyTableDamaged("this is no key table file", hint=KEYS_HINT, path=path)
     if header.crc32c != crc32c(0, memory + 8, KEY_TABLE_HEADER_BYTES - 8):
         raise KeyTableDamaged("the header of the key table is damaged", hint=KEYS_HINT, path=path)
-    if header.format_version != FORMAT_VERSION:
+    if header.format_version != KEY_FORMAT_VERSION:
         raise FormatVersionMismatch("the key table has another format", path=path,
-                                    expected=FORMAT_VERSION, found=header.format_version)
+                                    expected=KEY_FORMAT_VERSION, found=header.format_version)
     if header.hash_seed != hash_seed or memcmp(header.ledger_id, <const char *>ledger_id, 16) != 0:
         raise KeyTableDamaged("the key table belongs to another ledger", hint=KEYS_HINT, path=path)
     return 0
@@ -255,7 +255,7 @@ def find_key(str path not None, uint64_t hash_seed, bytes ledger_id not None, by
         if key_part_check(key_part_of(table, hash_)) != 0:
             raise KeyTableDamaged("the key table file is not what was written", hint=KEYS_HINT, path=path)
         slot = key_probe(key_part_of(table, hash_), hash_, bytes_, channel)
-        if slot.seq_and_channel == 0:
+        if slot == NULL:
             return None
         if slot.seq_and_channel & KEY_FAILED:
             return 0, slot.content_hash

@@ -2,21 +2,36 @@
 # mapped from the table's file and checked against its CRC when first probed. Uses memory.pxi, page_pool.pxi and crc32c.h.
 #
 # A table is an extendible hash (Fagin and others, Extendible Hashing, 1979): a directory, addressed by the first bits of a key's
-# hash, of parts. A part is open addressing over 32-byte slots, two to a cache line; nothing is ever deleted from it. It doubles
+# hash, of parts. In a part the keys stand one behind the other as they came, 32 bytes each, behind lines of tags that say where:
+# a key's hash leads to a line of sixteen, and from a line that is full to the next one. Nothing is ever deleted. A part doubles
 # until it fills a huge page, then it splits in two by the next bit of the hash: growing never takes longer than that.
 
 cdef extern from * nogil:
+    """
+    /* A bit for each of the sixteen tags of a line that is this one. */
+    #ifdef __SSE2__
+    static inline unsigned int tags_alike(const uint16_t *tags, uint16_t tag) {
+        const __m128i *halves = (const __m128i *)tags;
+        __m128i wanted = _mm_set1_epi16((short)tag);
+        __m128i low = _mm_cmpeq_epi16(_mm_loadu_si128(halves), wanted);
+        __m128i high = _mm_cmpeq_epi16(_mm_loadu_si128(halves + 1), wanted);
+        return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+    }
+    #else
+    static inline unsigned int tags_alike(const uint16_t *tags, uint16_t tag) {
+        unsigned int alike = 0;
+        for (int at = 0; at < KEY_LINE_PLACES; at++) alike |= (unsigned int)(tags[at] == tag) << at;
+        return alike;
+    }
+    #endif
+    """
+    unsigned int tags_alike(const uint16_t *tags, uint16_t tag)
     int __builtin_ctz(unsigned int bits)
-
-cdef enum:
-    SLOTS_PER_HOME = 4
 
 cdef uint64_t KEY_FAILED = <uint64_t>1 << 63
 cdef uint64_t SEQ_MASK = (<uint64_t>1 << 48) - 1
-cdef uint32_t FIRST_PART_CAPACITY = 32
-cdef uint32_t PAGE_SLOTS = HUGE_PAGE_BYTES // sizeof(key_slot)
+cdef uint32_t PAGE_UNITS = HUGE_PAGE_BYTES // KEY_UNIT_BYTES
 cdef uint8_t MAX_KEY_DEPTH = 32
-cdef uint32_t SLOTS_AHEAD = 32
 
 
 cdef inline uint64_t key_hash(const uint8_t *serial, uint16_t channel, uint64_t hash_seed) noexcept nogil:
@@ -27,88 +42,133 @@ cdef inline key_part *key_part_of(const key_table *table, uint64_t hash_) noexce
     return table.parts[(hash_ >> 1) >> (63 - table.depth)]
 
 
-cdef inline key_slot *key_home(const key_part *part, uint64_t hash_) noexcept nogil:
-    """Where to look first. Homes lie four slots apart, so that few searches leave the two cache lines that were prefetched."""
-    return &part.slots[multiply_high(hash_ << part.depth, part.capacity // SLOTS_PER_HOME) * SLOTS_PER_HOME]
+cdef inline key_line *key_home(const key_part *part, uint64_t hash_) noexcept nogil:
+    """The line where to look first."""
+    return &part.lines[multiply_high(hash_ << part.depth, part.line_count)]
 
 
-cdef inline unsigned int free_in_home(const key_slot *home) noexcept nogil:
-    """A bit for each slot of a home that is free."""
-    return (home[0].seq_and_channel == 0) | (home[1].seq_and_channel == 0) << 1 \
-        | (home[2].seq_and_channel == 0) << 2 | (home[3].seq_and_channel == 0) << 3
+cdef inline key_line *next_line(const key_part *part, key_line *line) noexcept nogil:
+    return line + 1 if line + 1 < part.lines + part.line_count else part.lines
 
 
-cdef inline unsigned int alike_in_home(const key_slot *home, uint64_t low) noexcept nogil:
-    """A bit for each slot of a home whose serial has this first half."""
-    return (load_u64(home[0].serial) == low) | (load_u64(home[1].serial) == low) << 1 \
-        | (load_u64(home[2].serial) == low) << 2 | (load_u64(home[3].serial) == low) << 3
+cdef inline uint16_t key_tag(uint64_t hash_) noexcept nogil:
+    """The last bits of the hash; the first ones lead to part and line. Never 0, which is a free place."""
+    return <uint16_t>(hash_ | 1)
 
 
-cdef inline key_slot *key_probe(const key_part *part, uint64_t hash_, const uint8_t *serial, uint16_t channel) noexcept nogil:
-    """The slot of the key, or the empty slot where it belongs.
-
-    Most keys are new and most homes have room: these need no loop, whose end no processor could predict.
-    """
-    cdef key_slot *slot = key_home(part, hash_)
-    cdef key_slot *end = part.slots + part.capacity
-    cdef uint64_t low = load_u64(serial)
-    cdef uint64_t high = load_u64(serial + 8)
-    cdef unsigned int free_ = free_in_home(slot)
-    if free_ != 0 and alike_in_home(slot, low) == 0:
-        return slot + __builtin_ctz(free_)
-    while slot.seq_and_channel != 0:
-        if load_u64(slot.serial) == low and load_u64(slot.serial + 8) == high \
-                and <uint16_t>(slot.seq_and_channel >> 48 & 0x7FFF) == channel:
-            return slot
-        slot += 1
-        if slot == end:
-            slot = part.slots
-    return slot
+cdef inline uint16_t slot_channel(const key_slot *slot) noexcept nogil:
+    return <uint16_t>(slot.seq_and_channel >> 48 & 0x7FFF)
 
 
 cdef inline uint64_t slot_seq(const key_slot *slot) noexcept nogil:
     return slot.seq_and_channel & SEQ_MASK
 
 
-cdef key_slot *allocate_slots(page_pool *pool, uint32_t capacity) noexcept nogil:
-    if capacity == PAGE_SLOTS:
-        return <key_slot *>pool_take(pool)
-    return <key_slot *>calloc(capacity, sizeof(key_slot))
+cdef key_slot *key_among(
+    const key_part *part, const key_line *line, unsigned int alike, const uint8_t *serial, uint16_t channel
+) noexcept nogil:
+    """The slot of the key among those of a line with its tag; NULL where it is none of them."""
+    cdef key_slot *slot
+    while alike:
+        slot = &part.slots[line.places[__builtin_ctz(alike)]]
+        if memcmp(slot.serial, serial, 16) == 0 and slot_channel(slot) == channel:
+            return slot
+        alike &= alike - 1
+    return NULL
 
 
-cdef void free_slots(page_pool *pool, key_part *part) noexcept nogil:
-    if part.in_file or part.slots == NULL:
+cdef inline key_slot *key_probe(const key_part *part, uint64_t hash_, const uint8_t *serial, uint16_t channel) noexcept nogil:
+    """The slot of the key; NULL where the part does not have it."""
+    cdef key_line *line = key_home(part, hash_)
+    cdef key_slot *slot
+    cdef unsigned int alike
+    while True:
+        alike = tags_alike(line.tags, key_tag(hash_))
+        if alike:
+            slot = key_among(part, line, alike, serial, channel)
+            if slot != NULL:
+                return slot
+        if line.tags[KEY_LINE_PLACES - 1] == 0:
+            return NULL
+        line = next_line(part, line)
+
+
+cdef inline key_slot *key_add(key_part *part, uint64_t hash_) noexcept nogil:
+    """The slot for a key that the part does not have, and has room for."""
+    cdef key_line *line = key_home(part, hash_)
+    cdef key_slot *slot = &part.slots[part.keys]
+    cdef int at
+    while line.tags[KEY_LINE_PLACES - 1] != 0:
+        line = next_line(part, line)
+    at = __builtin_ctz(tags_alike(line.tags, 0))
+    line.tags[at] = key_tag(hash_)
+    line.places[at] = <uint16_t>part.keys
+    part.keys += 1
+    prefetch(slot + 2, 1)
+    return slot
+
+
+cdef inline size_t part_bytes(const key_part *part) noexcept nogil:
+    return <size_t>part.units * KEY_UNIT_BYTES
+
+
+cdef inline bint is_part_size(uint32_t units) noexcept nogil:
+    return 0 < units <= PAGE_UNITS and units & (units - 1) == 0
+
+
+cdef void place_part(key_part *part, void *memory, uint32_t units) noexcept nogil:
+    """Have a part stand at ``memory``."""
+    part.units = units
+    part.line_count = units * KEY_UNIT_LINES
+    part.lines = <key_line *>memory
+    part.slots = <key_slot *>(part.lines + part.line_count)
+
+
+cdef void *allocate_units(page_pool *pool, uint32_t units) noexcept nogil:
+    cdef void *memory = NULL
+    if units == PAGE_UNITS:
+        return pool_take(pool)
+    if posix_memalign(&memory, sizeof(key_line), <size_t>units * KEY_UNIT_BYTES) != 0:
+        return NULL
+    memset(memory, 0, <size_t>units * KEY_UNIT_BYTES)
+    return memory
+
+
+cdef void free_units(page_pool *pool, key_part *part) noexcept nogil:
+    if part.in_file or part.lines == NULL:
         return
-    if part.capacity == PAGE_SLOTS:
-        pool_return(pool, <uint8_t *>part.slots)
+    if part.units == PAGE_UNITS:
+        pool_return(pool, <uint8_t *>part.lines)
     else:
-        free(part.slots)
+        free(part.lines)
 
 
-cdef uint32_t most_keys(uint32_t capacity, uint8_t depth, uint64_t hash_) noexcept nogil:
-    """How many keys a part takes before it grows: 50 to 70 %, so that those of a large table do not all grow at once."""
+cdef uint32_t most_keys(uint32_t units, uint8_t depth, uint64_t hash_) noexcept nogil:
+    """How many keys a part takes before it grows: 80 to 100 % of its room, so that a large table's do not all grow at once."""
     cdef uint64_t first_bits = (hash_ >> 1) >> (63 - depth)
-    return capacity // 2 + <uint32_t>multiply_high(first_bits * <uint64_t>0x9E3779B97F4A7C15, capacity // 5)
+    cdef uint32_t room = units * KEY_UNIT_SLOTS
+    return room - <uint32_t>multiply_high(first_bits * <uint64_t>0x9E3779B97F4A7C15, room // 5)
 
 
-cdef key_part *new_part(page_pool *pool, uint32_t capacity, uint8_t depth, uint64_t hash_) noexcept nogil:
+cdef key_part *new_part(page_pool *pool, uint32_t units, uint8_t depth, uint64_t hash_) noexcept nogil:
     """An empty part for the keys whose hashes agree with ``hash_`` in the first ``depth`` bits; NULL where there is no memory."""
     cdef key_part *part = <key_part *>calloc(1, sizeof(key_part))
+    cdef void *memory
     if part == NULL:
         return NULL
-    part.slots = allocate_slots(pool, capacity)
-    if part.slots == NULL:
+    memory = allocate_units(pool, units)
+    if memory == NULL:
         free(part)
         return NULL
-    part.capacity = capacity
+    place_part(part, memory, units)
     part.depth = depth
-    part.most_keys = most_keys(capacity, depth, hash_)
+    part.most_keys = most_keys(units, depth, hash_)
     return part
 
 
 cdef void free_part(page_pool *pool, key_part *part) noexcept nogil:
     if part != NULL:
-        free_slots(pool, part)
+        free_units(pool, part)
         free(part)
 
 
@@ -134,39 +194,39 @@ cdef void key_directory_put(key_table *table, key_part *part, uint64_t hash_) no
         table.parts[at] = part
 
 
+cdef void fetch_lines(key_part *part) noexcept nogil:
+    """Have the lines of an empty part in the cache: one behind the other they come faster than as hashes want them."""
+    cdef uint32_t at
+    for at in range(part.line_count):
+        part.lines[at].tags[0] = 0
+
+
 cdef void move_keys(const key_part *old, key_part *low, key_part *high, uint64_t hash_seed) noexcept nogil:
     """Put the keys of a part into two, by the bit of the hash behind its depth; the two may be one."""
     cdef const key_slot *slot
-    cdef key_slot *place
-    cdef key_part *part
     cdef uint64_t hash_
-    cdef uint16_t channel
     cdef uint32_t at
-    for at in range(old.capacity):
+    fetch_lines(low)
+    fetch_lines(high)
+    for at in range(old.keys):
         slot = &old.slots[at]
-        if slot.seq_and_channel != 0:
-            channel = <uint16_t>(slot.seq_and_channel >> 48 & 0x7FFF)
-            hash_ = key_hash(slot.serial, channel, hash_seed)
-            part = high if (hash_ << old.depth) >> 63 else low
-            place = key_probe(part, hash_, slot.serial, channel)
-            place[0] = slot[0]
-            prefetch(place + SLOTS_AHEAD, 1)  # keys lie in the order of their hashes, in the new parts as in the old one
-            part.keys += 1
+        hash_ = key_hash(slot.serial, slot_channel(slot), hash_seed)
+        key_add(high if (hash_ << old.depth) >> 63 else low, hash_)[0] = slot[0]
 
 
 cdef int key_part_copy(key_tables *tables, key_part *part) noexcept nogil:
     """Take a part out of its file into memory."""
-    cdef key_slot *slots = allocate_slots(&tables.pool, part.capacity)
-    if slots == NULL:
+    cdef void *memory = allocate_units(&tables.pool, part.units)
+    if memory == NULL:
         return -1
-    memcpy(slots, part.slots, <size_t>part.capacity * sizeof(key_slot))
-    part.slots = slots
+    memcpy(memory, part.lines, part_bytes(part))
+    place_part(part, memory, part.units)
     part.in_file = False
     return 0
 
 
 cdef int key_part_double(key_tables *tables, key_table *table, key_part *part, uint64_t hash_) noexcept nogil:
-    cdef key_part *larger = new_part(&tables.pool, part.capacity * 2, part.depth, hash_)
+    cdef key_part *larger = new_part(&tables.pool, part.units * 2, part.depth, hash_)
     if larger == NULL:
         return -1
     move_keys(part, larger, larger, tables.hash_seed)
@@ -181,8 +241,8 @@ cdef int key_part_split(key_tables *tables, key_table *table, key_part *part, ui
     cdef key_part *high
     if part.depth == table.depth and key_directory_double(table) != 0:
         return -1
-    low = new_part(&tables.pool, part.capacity, part.depth + 1, hash_ & ~high_bit)
-    high = new_part(&tables.pool, part.capacity, part.depth + 1, hash_ | high_bit)
+    low = new_part(&tables.pool, part.units, part.depth + 1, hash_ & ~high_bit)
+    high = new_part(&tables.pool, part.units, part.depth + 1, hash_ | high_bit)
     if low == NULL or high == NULL:
         free_part(&tables.pool, low)
         free_part(&tables.pool, high)
@@ -205,7 +265,7 @@ cdef int key_part_grow(key_tables *tables, key_table *table, uint64_t hash_) noe
     while status == 0 and must_grow(part):
         if part.in_file:
             status = key_part_copy(tables, part)
-        elif part.capacity < PAGE_SLOTS:
+        elif part.units < PAGE_UNITS:
             status = key_part_double(tables, table, part, hash_)
         else:
             status = key_part_split(tables, table, part, hash_)
@@ -231,7 +291,7 @@ cdef key_table *key_table_of(key_tables *tables, uint16_t business_date) noexcep
         return NULL
     table.parts = <key_part **>calloc(1, sizeof(key_part *))
     if table.parts != NULL:
-        table.parts[0] = new_part(&tables.pool, FIRST_PART_CAPACITY, 0, 0)
+        table.parts[0] = new_part(&tables.pool, 1, 0, 0)
     if table.parts == NULL or table.parts[0] == NULL:
         key_table_free(&tables.pool, table)
         return NULL
@@ -257,34 +317,39 @@ cdef void key_table_free(page_pool *pool, key_table *table) noexcept nogil:
     free(table)
 
 
+cdef bint lines_are_sound(const key_part *part) noexcept nogil:
+    """Whether every place that is taken leads to a key of the part, and each of its keys has one."""
+    cdef const key_line *line
+    cdef uint32_t at, found = 0
+    cdef int i
+    for at in range(part.line_count):
+        line = &part.lines[at]
+        for i in range(KEY_LINE_PLACES):
+            if line.tags[i] != 0:
+                found += 1
+                if line.places[i] >= part.keys or i > 0 and line.tags[i - 1] == 0:
+                    return False
+    return found == part.keys
+
+
 cdef int key_part_check(key_part *part) noexcept nogil:
     """Compare a mapped part with its CRC, once; return 0, or -1 where its file is damaged."""
     if part.in_file and not part.checked:
-        if crc32c(0, part.slots, <size_t>part.capacity * sizeof(key_slot)) != part.crc32c:
+        if crc32c(0, part.lines, part_bytes(part)) != part.crc32c or not lines_are_sound(part):
             return -1
         part.checked = True
     return 0
 
 
-cdef inline void fill_slot(
-    key_table *table, key_part *part, key_slot *slot, const uint8_t *serial, uint16_t channel, uint64_t content_hash, uint64_t seq
+cdef inline void key_fill(
+    key_table *table, key_part *part, uint64_t hash_, const uint8_t *serial, uint16_t channel, uint64_t content_hash, uint64_t seq
 ) noexcept nogil:
+    """Add a key that the part does not have, and has room for."""
+    cdef key_slot *slot = key_add(part, hash_)
     memcpy(slot.serial, serial, 16)
     slot.content_hash = content_hash
     slot.seq_and_channel = <uint64_t>channel << 48 | seq
-    part.keys += 1
     table.keys_added += 1
-
-
-cdef inline bint key_fill(
-    key_table *table, uint64_t hash_, key_slot *slot, const uint8_t *serial, uint16_t channel, uint64_t content_hash, uint64_t seq
-) noexcept nogil:
-    """Add a key at the empty slot that ``key_probe`` just found for it; False where the part must grow first."""
-    cdef key_part *part = key_part_of(table, hash_)
-    if must_grow(part):
-        return False
-    fill_slot(table, part, slot, serial, channel, content_hash, seq)
-    return True
 
 
 cdef int key_insert(
@@ -292,16 +357,19 @@ cdef int key_insert(
     uint64_t seq
 ) noexcept nogil:
     """Add a key that may be there already, as it is when a part of the journal is applied again; 0, or -1 without memory."""
-    cdef key_part *part = key_part_of(table, hash_)
-    cdef key_slot *slot = key_probe(part, hash_, serial, channel)
-    if slot.seq_and_channel != 0:
+    if key_probe(key_part_of(table, hash_), hash_, serial, channel) != NULL:
         return 0
-    if must_grow(part):
-        if key_part_grow(tables, table, hash_) != 0:
-            return -1
-        part = key_part_of(table, hash_)
-        slot = key_probe(part, hash_, serial, channel)
-    fill_slot(table, part, slot, serial, channel, content_hash, seq)
+    return key_insert_new(tables, table, hash_, serial, channel, content_hash, seq)
+
+
+cdef inline int key_insert_new(
+    key_tables *tables, key_table *table, uint64_t hash_, const uint8_t *serial, uint16_t channel, uint64_t content_hash,
+    uint64_t seq
+) noexcept nogil:
+    """Add a key that is not there; 0, or -1 without memory."""
+    if must_grow(key_part_of(table, hash_)) and key_part_grow(tables, table, hash_) != 0:
+        return -1
+    key_fill(table, key_part_of(table, hash_), hash_, serial, channel, content_hash, seq)
     return 0
 
 

@@ -17,6 +17,7 @@ cdef dict _record_layouts():
     cdef balance_meta balances
     cdef outlet_total outlet
     cdef key_slot key
+    cdef key_line line
     cdef key_table_header key_table
     cdef key_part_record key_part_
     cdef key_checkpoint checkpoint
@@ -42,6 +43,7 @@ cdef dict _record_layouts():
         "balance_meta": memoryview(<balance_meta[:1]>&balances),
         "outlet_total": memoryview(<outlet_total[:1]>&outlet),
         "key_slot": memoryview(<key_slot[:1]>&key),
+        "key_line": memoryview(<key_line[:1]>&line),
         "key_table_header": memoryview(<key_table_header[:1]>&key_table),
         "key_part_record": memoryview(<key_part_record[:1]>&key_part_),
         "key_checkpoint": memoryview(<key_checkpoint[:1]>&checkpoint),

@@ -20,7 +20,7 @@ cdef inline void prefetch_key_home(Posting posting, const packed_leg *leg) noexc
     cdef const key_table *table = posting.keys.by_date[leg.pending_business_date]
     cdef uint64_t hash_ = key_hash(leg.pending_serial, leg.pending_channel, posting.keys.hash_seed)
     if table != NULL:
-        prefetch_two_lines(key_home(key_part_of(table, hash_), hash_))
+        prefetch(key_home(key_part_of(table, hash_), hash_), 1)
 
 
 cdef inline void prefetch_account_cell(Posting posting, const uint8_t *id_, uint32_t *hash_) noexcept nogil:

@@ -224,13 +224,13 @@ cdef class Posting:
         if key_part_check(part) != 0:
             return APPLY_KEYS_DAMAGED
         slot = key_probe(part, prepared.key_hash, event.serial, event.channel)
-        if slot.seq_and_channel == 0:
-            return self.apply_fresh(prepared, table, slot)
+        if slot == NULL:
+            return self.apply_fresh(prepared, table)
         if slot.seq_and_channel & KEY_FAILED:
             return self.answer_failed_key(prepared, slot)
         return self.answer_known_key(prepared, slot)
 
-    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table, key_slot *slot) noexcept nogil:
+    cdef int apply_fresh(self, const prepared_event *prepared, key_table *table) noexcept nogil:
         """Apply an event whose key is new, and remember the key; or refuse it."""
         cdef uint64_t first_seq = self.last_seq + 1
         cdef uint64_t hash_
@@ -248,21 +248,19 @@ cdef class Posting:
         if code == OUTCOME_APPLIED:
             self.events_applied += 1
             hash_ = event_content_hash(prepared, self.keys.hash_seed)
-            return self.remember_key(prepared, table, slot, hash_, first_seq)
+            return self.remember_key(prepared, table, hash_, first_seq)
         if code == OUTCOME_EXISTS or OUTCOME_EXISTS_WITH_DIFFERENT_FLAGS <= code <= OUTCOME_EXISTS_WITH_DIFFERENT_CODE \
                 or code == OUTCOME_EXISTS_WITH_DIFFERENT_LEDGER:
             self.add_outcome(&prepared.event, &prepared.record, code, self.known_seq, PAYLOAD_RECORD)
             return APPLY_DONE
         self.refuse(prepared, code)
-        return self.remember_key(prepared, table, slot, code, KEY_FAILED) if is_transient(code) else APPLY_DONE
+        return self.remember_key(prepared, table, code, KEY_FAILED) if is_transient(code) else APPLY_DONE
 
     cdef inline int remember_key(
-        self, const prepared_event *prepared, key_table *table, key_slot *slot, uint64_t hash_, uint64_t seq
+        self, const prepared_event *prepared, key_table *table, uint64_t hash_, uint64_t seq
     ) noexcept nogil:
         cdef const packed_event *event = &prepared.event
-        if key_fill(table, prepared.key_hash, slot, event.serial, event.channel, hash_, seq):
-            return APPLY_DONE
-        if key_insert(&self.keys, table, prepared.key_hash, event.serial, event.channel, hash_, seq) != 0:
+        if key_insert_new(&self.keys, table, prepared.key_hash, event.serial, event.channel, hash_, seq) != 0:
             return APPLY_NO_MEMORY
         return APPLY_DONE
 
@@ -301,7 +299,7 @@ cdef class Posting:
             table = self.keys.by_date[prepared.event.business_date]
             if table != NULL:
                 prepared.key_home = key_home(key_part_of(table, prepared.key_hash), prepared.key_hash)
-                prefetch_two_lines(prepared.key_home)
+                prefetch(prepared.key_home, 1)
             if prepared.leg_count == 0:
                 account_prefetch_cell(&self.accounts, prepared.household_hash)
             else:
@@ -323,8 +321,6 @@ cdef class Posting:
                     prefetch(&self.accounts.records[prepared.household_slot], 1)
             else:
                 prefetch_leg_records(self, prepared)
-            if prepared.key_home != NULL and free_in_home(prepared.key_home) == 0:
-                prefetch_two_lines(prepared.key_home + SLOTS_PER_HOME)
         if with_legs:
             for at in range(count):
                 if self.group[at].code == OUTCOME_APPLIED:

@@ -201,6 +201,10 @@ cdef extern from "ledger/record_layout.h" nogil:
         uint64_t content_hash
         uint64_t seq_and_channel
 
+    ctypedef struct key_line:
+        uint16_t tags[16]
+        uint16_t places[16]
+
     ctypedef struct key_table_header:
         uint32_t magic
         uint32_t crc32c
@@ -213,7 +217,7 @@ cdef extern from "ledger/record_layout.h" nogil:
 
     ctypedef struct key_part_record:
         uint32_t depth
-        uint32_t capacity
+        uint32_t units
         uint32_t keys
         uint32_t crc32c
 
@@ -276,8 +280,13 @@ cdef extern from "ledger/record_layout.h" nogil:
     const uint64_t AMOUNT_MAX
 
     enum:
+        KEY_UNIT_BYTES
+        KEY_UNIT_LINES
+        KEY_UNIT_SLOTS
+        KEY_LINE_PLACES
         FORMAT_VERSION
         BALANCE_FORMAT_VERSION
+        KEY_FORMAT_VERSION
         PACKED_EVENT_VERSION
         EVENT_TYPE_BILL
         EVENT_TYPE_PAYMENT

@@ -66,7 +66,7 @@ cdef class Replay:
         prefetch(&accounts.records[entry.credit_slot], 1)
         if table != NULL:
             hash_ = key_hash(entry.serial, entry.channel, self.posting.keys.hash_seed)
-            prefetch_two_lines(key_home(key_part_of(table, hash_), hash_))
+            prefetch(key_home(key_part_of(table, hash_), hash_), 1)
 
     cdef int apply_entry(self, const journal_entry *entry, uint64_t seq) noexcept nogil:
         """Return 0, or -1 where the entry does not fit the accounts or there is no memory."""

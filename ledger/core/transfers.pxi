@@ -395,7 +395,7 @@ cdef uint64_t event_seq(Posting posting, const uint8_t *serial, uint16_t channel
         posting.stop_status = APPLY_KEYS_DAMAGED
         return 0
     slot = key_probe(part, hash_, serial, channel)
-    return 0 if slot.seq_and_channel & KEY_FAILED else slot_seq(slot)
+    return 0 if slot == NULL or slot.seq_and_channel & KEY_FAILED else slot_seq(slot)
 
 
 cdef bint read_leg(Posting posting, uint64_t *seq, uint32_t leg, journal_entry *entry) noexcept nogil:
