@@ -6,6 +6,8 @@ from pathlib import Path
 from ledger.errors import ConfigurationError, LedgerNotFound, NotFound
 from ledger.ownership import read_owner
 
+_LOOKS = 3
+
 
 def shard_directories(data: str, shard: str | None = None) -> list[Path]:
     """Return the directories of all shards by name, or that of one. Raises LedgerNotFound, and NotFound where that one is not."""
@@ -41,7 +43,8 @@ def is_running(directory: Path) -> bool:
         return False
     try:
         inode = (directory / f"lock.{owner.epoch}").stat().st_ino
-        locks = Path("/proc/locks").read_text().splitlines()
+        # Linux gives a long list in pieces, between which it may change. So who is not found is looked for again.
+        locks = (line for _ in range(_LOOKS) for line in Path("/proc/locks").read_text().splitlines())
+        return any(" FLOCK " in line and f":{inode} " in line for line in locks)
     except FileNotFoundError:
         return False
-    return any(" FLOCK " in line and f":{inode} " in line for line in locks)

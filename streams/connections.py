@@ -8,7 +8,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, SaslAuthenticationFailed
 from aiokafka.protocol.metadata import MetadataRequest
 
-TIMEOUT_MS = 5000
+TIMEOUT_MS = 15_000
 
 
 def connection_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Ended(NamedTuple):
 
 def in_a_process(*arguments: str, cwd: Path, **environ: str) -> Ended:
     command = [sys.executable, "-m", "peakledger", *arguments]
-    done = subprocess.run(command, cwd=cwd, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=cwd, env=os.environ | environ, capture_output=True, text=True, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

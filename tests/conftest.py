@@ -17,9 +17,11 @@ from tests.commands import Ended
 if TYPE_CHECKING:
     from tests.kafka.broker import Broker
 
-# No test says anything about time: a busy machine is no failure.
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any speed")
+# No test says anything about time: a busy machine is no failure. What a run finds every other run of the same tests finds too;
+# --hypothesis-profile=random looks for what none has found yet, as tests.soak and the fuzzers do.
+settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("the same for all", settings.get_profile("random"), derandomize=True)
+settings.load_profile("the same for all")
 
 # Some hundred ledgers are made; zero-filling 256 MiB for each would be most of what the tests do to a disk.
 os.environ["PEAKLEDGER_SEGMENT_MB"] = "4"

@@ -7,11 +7,11 @@ import asyncio
 import atexit
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from streams.feeding import FeedRules
 from streams.release import ReleaseRules
 from streams.shard import ShardSettings
 from streams.shards import KafkaShards
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 STATUS_INTERVAL_S = 0.03
@@ -42,28 +43,33 @@ class EngineProcess:
         for reader in self._readers:
             reader.start()
 
-    def wait_until(self, holds: Callable[[Status], bool], timeout_s: float = 60) -> None:
+    def wait_until(self, holds: Callable[[Status], bool]) -> None:
         """Wait until the status is as wanted. Fails with what the process said last."""
-        deadline = time.monotonic() + timeout_s
-        while not holds(self.status):
+
+        def so() -> bool:
             assert self.process.poll() is None, f"the engine ended with {self.process.returncode}: {self.errors}"
-            assert time.monotonic() < deadline, f"still {self.status} after {timeout_s} s: {self.errors}"
-            time.sleep(0.01)
+            return holds(self.status)
+
+        wait_until(so, lambda: f"{self.status}: {self.errors}")
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def end(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 60) -> int:
+    def wait_frozen(self) -> None:
+        """Wait until the process has stopped itself, as ``freeze_at`` makes it do."""
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end. Returns the exit status."""
         self.process.send_signal(number)
-        return self.wait(timeout_s)
+        return self.wait()
 
-    def wait(self, timeout_s: float = 60) -> int:
+    def wait(self) -> int:
         """Wait for the end. Returns the exit status."""
-        status = self.process.wait(timeout_s)
+        wait_until(lambda: self.process.poll() is not None, lambda: f"{self.status}: {self.errors}")
         for reader in self._readers:
             reader.join()
-        return status
+        return int(self.process.returncode)
 
     def _follow(self) -> None:
         assert self.process.stdout
@@ -89,8 +95,10 @@ async def run(
     data: str,
     takeover_after_s: float | None = None,
     release: dict[str, int] | None = None,
+    freeze_at: int | None = None,
     **consumer_settings: Any,
 ) -> None:
+    """``freeze_at``: stop as by SIGSTOP, once, when a partition is at this offset, however late whoever waits for it notices."""
     # Workloads are dated on a fixed day, whatever the clock says.
     settings = ShardSettings(
         Path(data),
@@ -102,7 +110,7 @@ async def run(
     rules = ReleaseRules(**release) if release else None
     runner = KafkaShards(topic, settings, release=rules, **consumer_settings)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, runner.stop)
-    telling = asyncio.ensure_future(tell(runner))
+    telling = asyncio.ensure_future(tell(runner, freeze_at))
     try:
         await runner.run()
     finally:
@@ -110,9 +118,12 @@ async def run(
         print_status(runner)
 
 
-async def tell(runner: KafkaShards) -> None:
+async def tell(runner: KafkaShards, freeze_at: int | None) -> None:
     while True:
         print_status(runner)
+        if freeze_at is not None and any(status.engine and status.engine.next_offset >= freeze_at for status in runner.status()):
+            freeze_at = None
+            os.kill(os.getpid(), signal.SIGSTOP)
         await asyncio.sleep(STATUS_INTERVAL_S)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger.account_ids import household_account
 from ledger.journal import Journal, RingShape, open_journal
 from ledger.layouts import ENTRIES_PER_BLOCK, JOURNAL_ENTRY, NO_SLOT, EntryCode, EntryKind, EventType
+from tests.waiting import PATIENCE_S
 
 SOURCE = "payments.events/0"
 SEGMENT_BYTES = 1 << 18
@@ -88,7 +89,7 @@ def write_frames(journal: Journal, entries: bytes, sizes: Iterable[int], first_s
         end = min(start + SMALL_RING.entries, total)
         frame = append(journal, entries[start * JOURNAL_ENTRY.size : end * JOURNAL_ENTRY.size], first_seq + start)
         start = end
-    assert journal.writer.wait_durable(frame, 30)
+    assert journal.writer.wait_durable(frame, PATIENCE_S)
     return frame
 
 

@@ -7,6 +7,7 @@ from ledger.account_ids import format_account
 from ledger.errors import LedgerNotFound
 from ledger.projections.balances import Balance, BalanceReader, ShardedBalances
 from tests.entries import LEDGER_ID, account, openings, transfer
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_waiting_ends_when_the_seq_can_be_read_or_the_time_is_up(reader, project
     assert not reader.wait_for(73, timeout_s=0.01)
     projector.apply_entries(73, transfer(2, 0, 1))
     projector.flush()
-    assert reader.wait_for(73, timeout_s=1)
+    assert reader.wait_for(73, timeout_s=PATIENCE_S)
 
 
 def test_a_reader_goes_over_to_a_new_generation(reader, projector):
@@ -71,7 +72,7 @@ def test_a_reader_goes_over_to_a_new_generation(reader, projector):
     projector.start_generation()
     projector.apply_entries(73, transfer(1, 0, 1))
     projector.flush()
-    assert reader.wait_for(73, timeout_s=1)
+    assert reader.wait_for(73, timeout_s=PATIENCE_S)
     assert reader.get(account(1)).debits_posted == 501
 
 

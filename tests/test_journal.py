@@ -24,6 +24,7 @@ from ledger.layouts import (
 )
 from ledger.parameters import LedgerParameters
 from tests.journals import SOURCE, append, ledger_entries, make_journal, open_small, plain_digests, segments, write_frames
+from tests.waiting import PATIENCE_S
 
 ENTRIES = ledger_entries(9000)
 
@@ -135,7 +136,7 @@ def test_digests_are_those_of_plain_sha_256_and_do_not_depend_on_frames_or_resta
 def test_whoever_waits_for_a_frame_is_told_whether_it_became_durable_in_time(tmp_path):
     journal = open_small(tmp_path)
     frame = append(journal, ENTRIES[:960])
-    assert journal.writer.wait_durable(frame, 30)
+    assert journal.writer.wait_durable(frame, PATIENCE_S)
     assert not journal.writer.wait_durable(frame + 1, 0.01)
     journal.close()
 

@@ -24,6 +24,7 @@ from ledger.projections.outlet_totals import GroupBy, OutletSum, OutletTotal, Ou
 from ledger.projections.quarantine import Quarantine
 from tests.entries import opening
 from tests.plain_outlet_totals import totals_of
+from tests.waiting import PATIENCE_S
 
 DAY = 20_657  # 2026-07-23
 WORKLOAD = Workload(seed=5, events=3000, households=100, duplicates=0.05, refused=0.02)
@@ -36,7 +37,7 @@ def entry(kind=EntryKind.transfer, **fields):
 def append(journal, *frames):
     for entries in frames:
         number = journal.writer.append_frame(entries)
-    assert journal.writer.wait_durable(number, 5)
+    assert journal.writer.wait_durable(number, PATIENCE_S)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from ledger.journal import find_end
 from ledger.layouts import OWNER_RECORD
 from ledger.ownership import Ownership, read_owner
 from tests.journals import append, ledger_entries, make_journal, open_small, segments, write_frames
+from tests.waiting import PATIENCE_S
 
 ENTRIES = ledger_entries(600)
 
@@ -45,7 +46,7 @@ def test_a_take_over_leaves_the_earlier_writer_fenced_and_its_segment_as_it_is(t
     assert later.last_frame is not None
     assert later.last_frame.last_seq == 300
     with pytest.raises(Fenced) as caught:
-        earlier.writer.wait_durable(append(earlier, ENTRIES[96 * 300 : 96 * 310], 301), 30)
+        earlier.writer.wait_durable(append(earlier, ENTRIES[96 * 300 : 96 * 310], 301), PATIENCE_S)
     assert caught.value.numbers == {"epoch": 1, "found": 2}
     assert earlier.writer.durable_seq == 300
     write_frames(later, ENTRIES[96 * 300 :], [], first_seq=301)
@@ -75,7 +76,7 @@ def test_while_an_earlier_writer_lives_every_writer_begins_a_segment_of_its_own(
         assert len(segments(tmp_path / "journal")) == 1 + count
     with pytest.raises(Fenced):
         append(earlier, ENTRIES)
-        earlier.writer.wait_durable(1, 30)
+        earlier.writer.wait_durable(1, PATIENCE_S)
     with pytest.raises(Fenced):
         earlier.close()
     open_small(tmp_path).close()

@@ -7,6 +7,7 @@ from ledger.errors import Fenced
 from ledger.journal import RingShape, open_journal
 from ledger.projections.balances import BalanceReader
 from tests.entries import openings, transfer
+from tests.waiting import PATIENCE_S
 
 RING = RingShape(frames=2, entries=1000)
 HOUSEHOLDS = 100
@@ -32,7 +33,7 @@ def fill(journal, frames):
         journal.writer.append_frame(openings(HOUSEHOLDS + 1))
     for number in range(frames):
         last = journal.writer.append_frame(transfer(number % HOUSEHOLDS + 1, 0, 1) * 10, next_offset=number, applied=10)
-    assert journal.writer.wait_durable(last, 5)
+    assert journal.writer.wait_durable(last, PATIENCE_S)
     return journal.writer.durable_seq
 
 
@@ -41,7 +42,7 @@ def test_what_becomes_durable_becomes_readable(journal, tmp_path):
     projector.start(journal.writer)
     reader = BalanceReader(tmp_path)
     seq = fill(journal, 20)
-    assert projector.wait_projected(seq, 5) and reader.wait_for(seq, 5)
+    assert projector.wait_projected(seq, PATIENCE_S) and reader.wait_for(seq, PATIENCE_S)
     assert reader.get("revenue:00001").credits_posted == 200
     assert reader.watermark.events_applied == 200
     projector.close()
@@ -51,9 +52,9 @@ def test_frames_that_left_the_ring_are_read_from_the_files(journal):
     seq = fill(journal, 50)
     projector = make(journal)
     projector.start(journal.writer)
-    assert projector.wait_projected(seq, 5)
+    assert projector.wait_projected(seq, PATIENCE_S)
     assert fill(journal, 50) == seq + 500
-    assert projector.wait_projected(seq + 500, 5)
+    assert projector.wait_projected(seq + 500, PATIENCE_S)
     projector.close()
 
 
@@ -69,8 +70,8 @@ def test_what_becomes_durable_in_long_flushes_is_applied_in_order(tmp_path):
         # Accounts far apart, so that each frame changes blocks all over.
         slots = range(1 + number % 1000, MANY_ACCOUNTS, 1000)
         journal.writer.append_frame(b"".join(transfer(slot, 0, number + 1) for slot in slots))
-    journal.writer.wait_durable(MANY_ACCOUNTS // 1000 + 1000, 30)
-    assert projector.wait_projected(journal.writer.durable_seq, 30)
+    journal.writer.wait_durable(MANY_ACCOUNTS // 1000 + 1000, PATIENCE_S)
+    assert projector.wait_projected(journal.writer.durable_seq, PATIENCE_S)
     projector.close()
     live = projector.copy_records()
     journal.close()
@@ -91,7 +92,7 @@ def test_closing_applies_what_is_durable_and_a_start_goes_on_behind_it(journal, 
     again = make(journal)
     assert again.projected_seq == seq
     again.start(journal.writer)
-    assert again.wait_projected(fill(journal, 1), 5)
+    assert again.wait_projected(fill(journal, 1), PATIENCE_S)
     again.close()
 
 
@@ -99,9 +100,9 @@ def test_a_projector_that_lost_its_generation_stops_and_says_so(journal, tmp_pat
     zombie = make(journal)
     zombie.start(journal.writer)
     seq = fill(journal, 1)
-    assert zombie.wait_projected(seq, 5)
+    assert zombie.wait_projected(seq, PATIENCE_S)
     owner = make(journal, epoch=journal.ownership.epoch + 1)
     with pytest.raises(Fenced):
-        zombie.wait_projected(fill(journal, 1), 5)
+        zombie.wait_projected(fill(journal, 1), PATIENCE_S)
     zombie.close()
     assert owner.projected_seq == seq == BalanceReader(tmp_path).watermark.seq

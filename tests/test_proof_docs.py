@@ -16,7 +16,7 @@ HASH = re.compile(r"\b[0-9a-f]{64}\b")
 def run(command: str, directory: Path) -> str:
     """Run a command line as a shell does, with this program."""
     environ = environment() | {"PEAKLEDGER_STREAM": "season"}
-    done = subprocess.run(command, shell=True, cwd=directory, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, shell=True, cwd=directory, env=environ, capture_output=True, text=True, check=True)
     return done.stdout
 
 

@@ -9,6 +9,7 @@ from ledger.layouts import OUTCOME_RECORD, PayloadKind
 from ledger.outcomes import OutcomeCode
 from ledger.projections.lmdb_projection import rebuild_projection
 from ledger.projections.quarantine import Quarantine, State
+from tests.waiting import PATIENCE_S
 
 BATCH_HEADER_BYTES = 61
 UNDECODABLE, TOO_LATE = OutcomeCode.json_malformed, OutcomeCode.business_date_closed
@@ -37,7 +38,7 @@ def refuse(journal, *refusals, exists=()):
         )
         payload += body
     number = journal.writer.append_frame(b"", outcomes=outcomes, payload=payload, refused=len(refusals), existing=len(exists))
-    assert journal.writer.wait_durable(number, 5)
+    assert journal.writer.wait_durable(number, PATIENCE_S)
 
 
 def with_refusals(shard):
@@ -192,7 +193,7 @@ def test_a_damaged_batch_is_kept_but_is_no_record(journal, tmp_path):
     outcome = OUTCOME_RECORD.pack(
         source_offset=40, code=OutcomeCode.corrupt_batch, payload_kind=PayloadKind.batch, payload_bytes=5
     )
-    journal.writer.wait_durable(journal.writer.append_frame(b"", outcomes=outcome, payload=b"batch"), 5)
+    journal.writer.wait_durable(journal.writer.append_frame(b"", outcomes=outcome, payload=b"batch"), PATIENCE_S)
     quarantine = Quarantine(tmp_path)
     quarantine.catch_up()
     event = quarantine.get(40)

@@ -13,6 +13,7 @@ from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.rebuild import rebuild_balances, replayed_projector
 from tests.entries import openings, transfer
+from tests.waiting import PATIENCE_S
 
 ACCOUNTS = 200
 
@@ -28,8 +29,8 @@ def shard(tmp_path):
         number = journal.writer.append_frame(
             openings(50, first=slot) + transfer(slot + 1, 0, 7) * 20, next_offset=slot, applied=20
         )
-        assert journal.writer.wait_durable(number, 5)
-        projector.wait_projected(journal.writer.durable_seq, 5)
+        assert journal.writer.wait_durable(number, PATIENCE_S)
+        projector.wait_projected(journal.writer.durable_seq, PATIENCE_S)
     projector.close()
     journal.close()
     return tmp_path
@@ -67,7 +68,7 @@ def test_a_rebuild_does_not_need_the_old_projection_and_replaces_a_broken_one(sh
 def test_readers_go_over_to_a_rebuilt_projection(shard):
     reader = BalanceReader(shard)
     rebuild_balances(shard)
-    assert reader.wait_for(280, 1)
+    assert reader.wait_for(280, PATIENCE_S)
     assert sum(balance.balance_fen for balance in reader.items()) == 0
 
 
@@ -85,6 +86,6 @@ def test_a_replayed_projector_goes_on_where_the_journal_ends(shard):
     projector = replayed_projector(shard, journal.ownership.epoch)
     projector.start(journal.writer)
     journal.writer.append_frame(transfer(1, 0, 1))
-    assert projector.wait_projected(281, 5)
+    assert projector.wait_projected(281, PATIENCE_S)
     projector.close()
     journal.close()

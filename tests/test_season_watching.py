@@ -13,7 +13,9 @@ from bench.season.plan import Season
 from bench.season.records import blocks_of
 from ledger.engine import Engine
 from peakledger.season.watching import Watch
+from peakledger.shards import is_running as is_written
 from tests.commands import in_a_process
+from tests.waiting import PATIENCE_S, wait_until
 
 BLOCKS = list(blocks_of(FastSeason(Season(days=3), json=False).records(500)))
 
@@ -43,7 +45,7 @@ def test_lag_is_the_age_of_the_first_record_that_is_not_durable(tmp_path):
 
 @pytest.mark.parametrize("is_running", [False, True])
 def test_looking_ends_when_all_is_readable_or_nothing_moves(tmp_path, monkeypatch, is_running):
-    monkeypatch.setattr("peakledger.season.watching._STANDS_STILL_S", 0.2)
+    monkeypatch.setattr("peakledger.season.watching._STANDS_STILL_S", PATIENCE_S if is_running else 0.2)
 
     async def run():
         watch, published = Watch(tmp_path), asyncio.Event()
@@ -53,9 +55,9 @@ def test_looking_ends_when_all_is_readable_or_nothing_moves(tmp_path, monkeypatc
         if is_running:
             with Engine.open(tmp_path / "events-0", source="events/0", segment_bytes=4 << 20) as engine:
                 await asyncio.to_thread(engine.apply, BLOCKS[0].data, BLOCKS[0].next_offset)
-                await asyncio.wait_for(looking, 30)
+                await asyncio.wait_for(looking, PATIENCE_S)
         else:
-            await asyncio.wait_for(looking, 30)
+            await asyncio.wait_for(looking, PATIENCE_S)
         return watch
 
     assert asyncio.run(run()).samples[-1].readable == (BLOCKS[0].next_offset if is_running else 0)
@@ -65,6 +67,7 @@ def test_a_season_that_is_watched_tells_how_far_the_engine_was_behind(tmp_path):
     (tmp_path / "peakledger.toml").write_text('stream = "stream"\ndata = "ledger"\nmax_ahead_s = 0.0\n')
     assert in_a_process("topics", "create", cwd=tmp_path).status == 0
     with subprocess.Popen([sys.executable, "-m", "peakledger", "run"], cwd=tmp_path, stderr=subprocess.DEVNULL) as engine:
+        wait_until(lambda: engine.poll() is None and any(map(is_written, (tmp_path / "ledger").glob("*"))))
         told = in_a_process("season", "--days", "3", "--watch", "--told", "season.json", cwd=tmp_path)
         engine.terminate()
     assert told.status == 0, told.err

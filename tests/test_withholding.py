@@ -2,7 +2,6 @@
 answers, the return file, and the retry calendar."""
 
 import csv
-import os
 import signal
 import subprocess
 import sys
@@ -108,17 +107,30 @@ def test_a_file_that_is_not_there_and_an_encoding_that_is_not_known_are_errors_o
     assert station.withholding("run", file, "--file-encoding", "big5").status == 2
 
 
+# The command, and on another thread its end when so much is published: from another process it might come too late.
+KILLED_MIDWAY = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from peakledger.cli import main
+
+def kill_at(published_bytes):
+    while sum(path.stat().st_size for path in Path("stream").rglob("*") if path.is_file()) < published_bytes:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=kill_at, args=[int(sys.argv.pop(1))], daemon=True).start()
+main()
+"""
+
+
 def test_a_run_that_was_killed_is_finished_by_running_it_again(tmp_path, monkeypatch, command):
     station = Station(tmp_path, monkeypatch, command)
     station.make_ledger()
     count = 6_000
     file = write_run(station.directory / "run.csv", [run_line(number) for number in range(1, count + 1)])
     before = station.published_bytes()
-    command = [sys.executable, "-m", "peakledger", "withholding", "run", str(file)]
-    with subprocess.Popen(command, cwd=station.directory) as process:
-        while station.published_bytes() < before + 30_000 and process.poll() is None:
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
+    command = [sys.executable, "-c", KILLED_MIDWAY, str(before + 30_000), "withholding", "run", str(file)]
+    assert subprocess.run(command, cwd=station.directory, check=False).returncode == -signal.SIGKILL
     applied = station.engine()["events_applied"]
     assert applied > 0
     (item,) = station.withholding("run", file, "--json").items

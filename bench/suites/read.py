@@ -27,7 +27,8 @@ def run(directory: Path, *, households: int, rate: float, seconds: float, repeti
     workload = Workload(
         seed=seed, events=events * repetitions * 2, households=households, records_per_batch=EVENTS_PER_BATCH, duplicates=0.0
     )
-    engine_core, other_core = 0, (os.cpu_count() or 1) - 1
+    cores = sorted(os.sched_getaffinity(0))  # those that are ours, which in a container are not all
+    engine_core, other_core = cores[0], cores[-1]
     with prefilled_engine(directory, workload) as engine, bare_accounts(directory, opening_of(workload)) as bare:
         for turn in range(repetitions * 2):
             where, cpu = (("own_core", other_core), ("under_load", engine_core))[turn % 2]

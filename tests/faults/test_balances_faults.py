@@ -18,7 +18,8 @@ from ledger.projections import generations
 from ledger.projections.balances import BalanceReader
 from ledger.projections.comparison import compare_with_journal
 from tests.entries import LEDGER_ID, openings, transfer
-from tests.faults.balance_children import ACCOUNTS, apply_frames, first_seq
+from tests.faults.balance_children import ACCOUNTS, GROWTH_CREDITS, apply_frames, first_seq
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -33,13 +34,6 @@ def child(function, directory):
             yield process
         finally:
             process.kill()
-
-
-def wait_until(condition):
-    deadline_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
 
 
 def loaded(directory, epoch, **options):
@@ -75,8 +69,7 @@ def test_every_snapshot_of_another_process_sums_to_zero_while_flushing_goes_on(t
     with child("flush_for_ever", tmp_path):
         wait_until(lambda: BalanceReader(tmp_path).watermark.seq > ACCOUNTS)
         with child("watch_the_sums", tmp_path) as reader:
-            snapshots = int(reader.stdout.readline())
-    assert snapshots > 5
+            assert reader.stdout.readline() == "right\n"
 
 
 def test_a_writer_stopped_inside_an_lmdb_txn_hinders_its_successor_in_nothing(tmp_path):
@@ -128,10 +121,10 @@ def test_a_file_that_outgrows_its_map_grows_it_and_readers_elsewhere_follow(tmp_
     projector.flush()
     map_bytes = (generations.newest(tmp_path / "balances") / "data.mdb").stat().st_size
     with child("read_one_account_as_the_file_grows", tmp_path) as reader:
-        for first in range(1000, 200_000, 20_000):
+        for first in range(1000, 1000 + GROWTH_CREDITS * 20_000, 20_000):
             projector.apply_entries(projector.applied_seq + 1, openings(20_000, first=first) + transfer(first, 0, 1))
             projector.flush()
-        assert reader.stdout.readline() == f"{projector.applied_seq} 10\n"
+        assert reader.stdout.readline() == f"{projector.applied_seq} {GROWTH_CREDITS}\n"
     assert (generations.newest(tmp_path / "balances") / "data.mdb").stat().st_size > map_bytes
 
 
@@ -142,17 +135,7 @@ def test_a_reader_may_be_made_while_generations_come_and_go(tmp_path):
     with child("open_readers_all_the_time", tmp_path) as reader:
         while reader.poll() is None:
             projector.start_generation()
-        assert int(reader.stdout.readline()) > 10
-
-
-def comes_true(condition, timeout_s=10):
-    """Whether a condition holds within a time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+        assert reader.stdout.readline() == "done\n"
 
 
 @pytest.fixture
@@ -168,15 +151,15 @@ def test_a_reader_that_holds_a_snapshot_is_left_behind_with_its_file(journal, tm
     projector.start(journal.writer)
     for first in range(0, 20_000, 10_000):
         journal.writer.append_frame(openings(10_000, first=first))
-    assert projector.wait_projected(20_000, 10)
+    assert projector.wait_projected(20_000, PATIENCE_S)
     generation = generations.newest(tmp_path / "balances")
     touching = b"".join(transfer(slot, slot - 1, 1) for slot in range(63, 20_000, 63))
     with child("hold_a_snapshot", tmp_path):
         for _ in range(60):
             journal.writer.append_frame(touching)
-            assert journal.writer.wait_durable(journal.writer.durable_frame + 1, 10)
-            assert projector.wait_projected(journal.writer.durable_seq, 10)
+            assert journal.writer.wait_durable(journal.writer.durable_frame + 1, PATIENCE_S)
+            assert projector.wait_projected(journal.writer.durable_seq, PATIENCE_S)
         assert generations.newest(tmp_path / "balances") != generation
-        assert comes_true(lambda: not generation.exists())  # the projector deletes it after it has let readers know
+        wait_until(lambda: not generation.exists())  # the projector deletes it after it has let readers know
     projector.close()
     assert compare_with_journal(tmp_path).agrees

@@ -21,6 +21,7 @@ from peakledger.status_line import summary
 from streams.shard import ShardStatus
 from tests.balances import change_meta
 from tests.faults.test_journal_faults import mounted
+from tests.waiting import PATIENCE_S, wait_until
 
 WORKLOAD = Workload(seed=3, events=2000, households=150, duplicates=0.05, refused=0.02)
 
@@ -155,13 +156,14 @@ def test_balances_that_the_disk_has_no_room_for_are_told_and_come_up_when_it_has
             for batch, next_offset in WORKLOAD.batches():
                 engine.apply(batch, next_offset)
             engine.wait_durable()
+            wait_until(lambda engine=engine: engine.status().balances_lack_room)
             assert not engine.wait_projected(0.5)
             status = engine.status()
             assert status.balances_lack_room and status.projected_seq < status.durable_seq
             line = summary([ShardStatus("events", 0, "running", status, 0, 0.0, None)])
             assert line.endswith(" | the disk has no room for balances")
             filling.unlink()
-            assert engine.wait_projected(30)
+            assert engine.wait_projected(PATIENCE_S)
             assert not engine.status().balances_lack_room
         assert compare_with_journal(shard).agrees
         del engine

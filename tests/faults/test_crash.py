@@ -63,6 +63,8 @@ def test_an_engine_killed_at_any_instant_loses_nothing_and_doubles_nothing(kafka
         if not while_starting:
             engine.wait_until(is_running(0))
         with load(producer, EVENTS_PER_ROUND):
+            if not while_starting:
+                engine.wait_until(has_consumed(crash * EVENTS_PER_ROUND + 1))
             time.sleep(instants.uniform(0, LONGEST_START_S if while_starting else LONGEST_RUN_S))
             engine.end(signal.SIGKILL)
             durable_seq = max(last_seq, engine.status.get(0, {}).get("durable_seq", 0))

@@ -5,8 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EFBIG, ENOSPC
 from pathlib import Path
@@ -17,6 +16,7 @@ from ledger._core import JournalReader
 from ledger.errors import JournalWriteFailed, LedgerLocked
 from ledger.ownership import read_owner
 from tests.journals import SEGMENT_BYTES, append, ledger_entries, make_journal, open_small, segments, write_frames
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 ENTRIES = ledger_entries(6000)
@@ -60,13 +60,6 @@ def entries_expected(count: int) -> bytes:
     return b"".join(parts)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_what_was_reported_durable_survives_sigkill(tmp_path):
     reported = 0
     for lines in (1, 7, 23, 60):
@@ -106,7 +99,7 @@ def test_a_stopped_writer_that_wakes_after_a_take_over_reports_nothing_more(tmp_
         start = taken_at % 1000
         write_frames(journal, ENTRIES[start * 96 : (start + 200) * 96], [90], first_seq=taken_at + 1)
         process.send_signal(signal.SIGCONT)
-        assert process.wait(30) == 1
+        assert process.wait(PATIENCE_S) == 1
         reported = [int(line) for line in process.stdout.read().split()]
         assert all(seq <= taken_at for seq in reported)
         write_frames(journal, ENTRIES[: 50 * 96], [], first_seq=taken_at + 201)
@@ -131,7 +124,7 @@ def test_after_a_refused_write_nothing_more_is_written(tmp_path):
     journal = open_small(tmp_path)
     write_frames(journal, ENTRIES[: 96 * 100], [])
     with file_size_limit(16384), pytest.raises(JournalWriteFailed) as caught:
-        journal.writer.wait_durable(append(journal, ENTRIES[96 * 100 : 96 * 400], 101), 30)
+        journal.writer.wait_durable(append(journal, ENTRIES[96 * 100 : 96 * 400], 101), PATIENCE_S)
     assert caught.value.numbers["errno"] == EFBIG
     assert caught.value.numbers["segment"] == 1
     assert caught.value.numbers["byte_offset"] == 4096 + 128 + 96 * 100

@@ -31,6 +31,6 @@ def test_the_seeds_break_nothing_in_the_reader_of_the_journal(seed):
 @pytest.mark.parametrize("subject", ["decoders", "journal", "walker"])
 def test_a_short_run_finds_nothing(subject, tmp_path):
     command = [sys.executable, "-m", f"tests.fuzz.{subject}", "--seconds", "5", "--findings", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert list(tmp_path.iterdir()) == []

@@ -15,14 +15,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.kafka.jars import JAVA, cache_directory, kafka_jars, lock_digest, only_one
+from tests.waiting import PATIENCE_S, wait_until
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 30
+START_TIMEOUT_S = PATIENCE_S
+STOP_TIMEOUT_S = 60
 CLUSTER_ID = "cGVha2xlZGdlci10ZXN0cw"
 STARTED = "Kafka Server started"
 
@@ -80,9 +81,10 @@ class Broker:
 
         ``more_protocols`` get a listener each, in ``ports``; ``more_settings`` are lines of server.properties.
         """
-        self.ports = {protocol: _free_port() for protocol in more_protocols}
+        self._places: list[socket.socket] = []
+        self.ports = {protocol: self._reserve_port() for protocol in more_protocols}
         self._more_settings = more_settings
-        self.port, self.controller_port = (port or _free_port()), _free_port()
+        self.port, self.controller_port = (port or self._reserve_port()), self._reserve_port()
         self._temporary = tempfile.TemporaryDirectory(prefix="peakledger-kafka-") if data is None else None
         self.data = Path(self._temporary.name) if data is None else data
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,8 +130,10 @@ class Broker:
         self._start()
 
     def close(self) -> None:
-        """Stop, and remove the data if it was temporary."""
+        """Stop, give the ports back, and remove the data if it was temporary."""
         self.kill() if self._temporary else self.stop()
+        for place in self._places:
+            place.close()
         if self._temporary:
             self._temporary.cleanup()
 
@@ -137,25 +141,32 @@ class Broker:
         """Create a topic whose records are kept whatever their timestamps say, and wait until it shows. Returns its name."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config={"retention.ms": "-1", **(settings or {})})
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        admin.create_topics([topic])[name].result(30)
-        deadline = time.monotonic() + START_TIMEOUT_S
+        admin.create_topics([topic])[name].result(PATIENCE_S)
         # What the controller has made, the broker beside it shows a moment later.
-        while not (shown := admin.list_topics(timeout=30).topics.get(name)) or shown.error:
-            if time.monotonic() > deadline:
-                raise BrokerFailed(f"Kafka made {name} and does not show it")
-            time.sleep(0.05)
+        wait_until(lambda: (shown := admin.list_topics(timeout=PATIENCE_S).topics.get(name)) and not shown.error)
         return name
+
+    def wait_for_markers(self, topic: str, end_offset: int) -> None:
+        """Wait until partition 0 ends there for all readers: the markers that end a kafka_txn come after it was acknowledged."""
+        partition = TopicPartition(topic, 0)
+        consumers = [
+            Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": "markers", "isolation.level": level})
+            for level in ("read_committed", "read_uncommitted")
+        ]
+        wait_until(lambda: all(each.get_watermark_offsets(partition)[1] == end_offset for each in consumers))
+        for consumer in consumers:
+            consumer.close()
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
         """Delete a partition's records below an offset, as retention would."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         position = TopicPartition(topic, partition, before_offset)
-        admin.delete_records([position])[position].result(30)
+        admin.delete_records([position])[position].result(PATIENCE_S)
 
     def run_tool(self, java_class: str, *arguments: str, stdin: bytes = b"") -> bytes:
         """Run one of Kafka's own command line tools with ``--bootstrap-server`` of this broker. Returns what it printed."""
         command = [*_java(), java_class, "--bootstrap-server", self.bootstrap_servers, *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{java_class} failed with {done.returncode}: {done.stderr.decode(errors='replace')}")
         return done.stdout
@@ -164,6 +175,17 @@ class Broker:
         """Publish values (no line feed inside) by the stock Java producer, with settings such as ``compression.type=lz4``."""
         options = [option for setting in settings for option in ("--command-property", setting)]
         self.run_tool("org.apache.kafka.tools.ConsoleProducer", "--topic", topic, *options, stdin=b"\n".join(values) + b"\n")
+
+    def _reserve_port(self) -> int:
+        """Return a port that nobody else is given until ``close``, Kafka running or not, be it for a connection of their own.
+
+        A socket stays bound to it; Kafka, which reuses addresses, may listen there all the same.
+        """
+        place = socket.socket()
+        place.bind((HOST, 0))
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._places.append(place)
+        return place.getsockname()[1]
 
     def _start(self) -> None:
         settings = self.data / "server.properties"
@@ -199,12 +221,6 @@ class Broker:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-40:])
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
-
-
 def _java() -> list[str]:
     archive = cache_directory() / f"kafka-{lock_digest()}" / "classes.aot"
     shared = [f"-XX:AOTCache={archive}"] if archive.exists() else []
@@ -229,7 +245,7 @@ def _prepare(directory: Path) -> Path:
     settings = directory / "format.properties"
     settings.write_text(SETTINGS.format(**names))
     format_it = ("kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", CLUSTER_ID, "--config", str(settings))
-    done = subprocess.run([*_java(), *format_it], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+    done = subprocess.run([*_java(), *format_it], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BrokerFailed(f"Kafka's storage tool ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     shutil.copytree(directory / "logs", broker.data / "logs")

@@ -4,6 +4,7 @@ import confluent_kafka as ck
 
 from bench.workload import Workload
 from tests.kafka.broker import Broker
+from tests.waiting import PATIENCE_S
 
 # Workloads are dated on a fixed day, which may lie ahead of the broker's clock.
 ANY_TIME = {"message.timestamp.after.max.ms": "9223372036854775807"}
@@ -19,7 +20,7 @@ class WorkloadProducer:
 
     def __init__(self, broker: Broker, topic: str, workload: Workload, partition: int = 0) -> None:
         # Records wait for the flush, so that each call of publish makes one batch, however busy the machine is.
-        settings = {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 1000, "enable.idempotence": True}
+        settings = {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 100_000, "enable.idempotence": True}
         self._producer = ck.Producer(settings)
         self._topic, self._workload, self._partition = topic, workload, partition
         self._values = enumerate(workload.values())
@@ -33,4 +34,4 @@ class WorkloadProducer:
             self._producer.produce(self._topic, value, partition=self._partition, timestamp=self._workload.timestamp_ms(event))
             self.published += 1
             self._producer.poll(0)
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(PATIENCE_S) == 0

@@ -10,9 +10,10 @@ from ledger.events import encode_json
 from peakledger.exit_codes import ExitCode
 from tests.commands import in_a_process, write_settings
 from tests.test_adjust_command import DISPUTED, ONE, PAYMENTS, TWO
+from tests.waiting import PATIENCE_S
 
 DAY = ("--business-date", "2026-07-24")
-WAIT_S = "60"
+WAIT_S = f"{PATIENCE_S:g}"
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_an_adjustment_reaches_the_shard_of_its_accounts_and_its_outcome_is_told
         assert (unknown.status, "alipay/2026-07-23/99" in unknown.err) == (ExitCode.not_found, True)
     finally:
         engine.terminate()
-        engine.wait(60)
+        engine.wait()
     (found,) = in_a_process("adjustments", DISPUTED, "--json", cwd=ledger).items
     assert (found["seq"], found["allowed_by"], found["reason"]) == (item["seq"], ["Wang Min"], "Paid twice")
     assert in_a_process("verify", cwd=ledger).status == 0

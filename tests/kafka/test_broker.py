@@ -3,6 +3,7 @@
 import confluent_kafka as ck
 
 from tests.kafka.broker import Broker
+from tests.waiting import PATIENCE_S
 
 
 def read_all(broker: Broker, topic: str, count: int) -> list[bytes]:
@@ -10,7 +11,7 @@ def read_all(broker: Broker, topic: str, count: int) -> list[bytes]:
     consumer.assign([ck.TopicPartition(topic, 0, ck.OFFSET_BEGINNING)])
     values: list[bytes] = []
     while len(values) < count:
-        message = consumer.poll(30)
+        message = consumer.poll(PATIENCE_S)
         assert message is not None, f"{count - len(values)} records of {topic} did not come"
         assert message.error() is None, message.error()
         values.append(message.value())
@@ -22,7 +23,7 @@ def test_records_outlive_a_killed_broker_that_starts_again_on_its_port(kafka_bro
     topic, address = new_topic(), kafka_broker.bootstrap_servers
     producer = ck.Producer({"bootstrap.servers": address})
     producer.produce(topic, b"before")
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     kafka_broker.kill()
     kafka_broker.restart()
     assert kafka_broker.bootstrap_servers == address

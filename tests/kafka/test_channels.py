@@ -18,6 +18,7 @@ from tests.kafka.producing import ANY_TIME
 from tests.kafka.running import run_to_the_end, settings
 from tests.ledger_check import check_journal, frames
 from tests.ledger_events import NOON_MS
+from tests.waiting import PATIENCE_S
 
 DAY = date(2026, 7, 23)
 CHANNELS = [channel for channel in BUILT_IN_CHANNELS if "payment" in channel.publishes]
@@ -111,6 +112,6 @@ def test_a_channel_pays_repeats_is_refused_and_reverses(kafka_broker, new_topic,
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers, "enable.idempotence": True})
     for value in values:
         producer.produce(topic, value, partition=0, timestamp=NOON_MS)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     run_to_the_end(kafka_broker, topic, settings(tmp_path))
     check_the_same(tmp_path / f"{topic}-0", model)

@@ -11,7 +11,8 @@ from aiokafka import TopicPartition
 from ledger.errors import PositionLost
 from streams.consumer import BlockConsumer
 from tests.kafka.broker import Broker
-from tests.kafka.reading import end_offset, read_blocks, read_records, records_of
+from tests.kafka.reading import Record, end_offset, read_blocks, read_records, records_of
+from tests.waiting import PATIENCE_S
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 VALUES = [b"value %d" % number for number in range(300)]
@@ -22,18 +23,20 @@ def produce(broker: Broker, topic: str, values: Iterable[bytes | None], **settin
     producer = ck.Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 5, **names})
     for value in values:
         producer.produce(topic, value, partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
-def produce_in_kafka_txns(broker: Broker, topic: str, kafka_txns: Iterable[tuple[list[bytes], bool]]) -> None:
+def produce_in_kafka_txns(broker: Broker, topic: str, kafka_txns: list[tuple[list[bytes], bool]], first_offset: int = 0) -> None:
+    """Publish records in kafka_txns, each of which is committed or aborted, to a topic that has ``first_offset`` records."""
     producer = ck.Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic, "linger.ms": 5})
-    producer.init_transactions(60)
+    producer.init_transactions(PATIENCE_S)
     for values, commits in kafka_txns:
         producer.begin_transaction()
         for value in values:
             producer.produce(topic, value, partition=0)
-        assert producer.flush(30) == 0
-        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+        assert producer.flush(PATIENCE_S) == 0
+        producer.commit_transaction(PATIENCE_S) if commits else producer.abort_transaction(PATIENCE_S)
+    broker.wait_for_markers(topic, first_offset + sum(len(values) + 1 for values, _ in kafka_txns))
 
 
 def assert_blocks_hold_what_aiokafka_reads(broker: Broker, topic: str, **settings: object) -> None:
@@ -69,7 +72,8 @@ def test_aborted_kafka_txns_and_control_batches_are_left_out(kafka_broker, new_t
     topic = new_topic()
     produce(kafka_broker, topic, VALUES[:20])
     commits = [True, False, False, True, True, False, True]
-    produce_in_kafka_txns(kafka_broker, topic, [(VALUES[20 + i * 10 : 30 + i * 10], commit) for i, commit in enumerate(commits)])
+    kafka_txns = [(VALUES[20 + i * 10 : 30 + i * 10], commit) for i, commit in enumerate(commits)]
+    produce_in_kafka_txns(kafka_broker, topic, kafka_txns, first_offset=20)
     produce(kafka_broker, topic, VALUES[90:99])
     assert_blocks_hold_what_aiokafka_reads(kafka_broker, topic, isolation_level=isolation_level)
 
@@ -94,7 +98,7 @@ def test_kept_blocks_of_two_partitions_are_not_overwritten_by_later_responses(ka
     for partition, of_partition in values.items():
         for value in of_partition:
             producer.produce(topic, value, partition=partition)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     partitions = [TopicPartition(topic, partition) for partition in values]
     blocks = asyncio.run(read_blocks(kafka_broker, partitions, 2000, max_partition_fetch_bytes=150_000))
     assert len(blocks) > 20
@@ -112,20 +116,28 @@ def test_gaps_left_by_compaction_are_stepped_over(kafka_broker, new_topic):
     }
     topic = new_topic(settings=settings)
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers})
-    partition, produced, kept, kept_before = TopicPartition(topic, 0), 0, 0, -1
-    # The broker compacts when it sees fit: records are published until some are gone, then it is left to come to rest.
-    while produced == kept:
+    partition, produced = TopicPartition(topic, 0), 0
+
+    def kept() -> list[Record]:
+        return asyncio.run(read_records(kafka_broker, partition, produced))
+
+    # The broker compacts when it sees fit: records are published until some are gone.
+    while produced == len(kept()):
         assert produced < 3000
         for key in (b"a", b"b", b"c%d" % produced):
             producer.produce(topic, b"value", key)
-        assert producer.flush(30) == 0
+        assert producer.flush(PATIENCE_S) == 0
         produced += 3
         time.sleep(0.06)
-        kept = len(asyncio.run(read_records(kafka_broker, partition, produced)))
-    while kept != kept_before:
-        time.sleep(1)
-        kept_before, kept = kept, len(asyncio.run(read_records(kafka_broker, partition, produced)))
-    assert_blocks_hold_what_aiokafka_reads(kafka_broker, topic)
+    # It may go on while both read. Then they may differ, and read again.
+    while True:
+        before = kept()
+        try:
+            assert_blocks_hold_what_aiokafka_reads(kafka_broker, topic)
+            break
+        except AssertionError:
+            if kept() == before:
+                raise
 
 
 def test_an_empty_topic_gives_no_blocks_and_no_error(kafka_broker, new_topic):
@@ -160,7 +172,7 @@ def test_a_position_above_the_end_says_that_the_topic_is_another_one(kafka_broke
         await consumer.start()
         consumer.seek(partition, 5)
         try:
-            await consumer.getmany(timeout_ms=10_000)
+            await consumer.getmany(timeout_ms=int(PATIENCE_S * 1000))
         finally:
             await consumer.stop()
 
@@ -179,10 +191,12 @@ def test_reading_goes_on_after_the_broker_was_killed_and_started_again(kafka_bro
         await consumer.start()
         consumer.seek(partition, 0)
         values: list[bytes | None] = []
+        was_killed = False
         while len(values) < 200:
             for block in (await consumer.getmany(timeout_ms=1000)).get(partition, []):
                 values += [value for _, value in records_of(block)]
-            if len(values) == 100:
+            if len(values) == 100 and not was_killed:
+                was_killed = True
                 await asyncio.to_thread(kafka_broker.kill)
                 await asyncio.to_thread(kafka_broker.restart)
                 await asyncio.to_thread(produce, kafka_broker, topic, VALUES[100:200])

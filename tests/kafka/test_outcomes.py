@@ -9,6 +9,7 @@ from ledger.journal import open_journal
 from ledger.layouts import JOURNAL_ENTRY, EntryKind
 from streams.outcomes import OutcomePublisher
 from streams.sinks import KafkaSink
+from tests.waiting import PATIENCE_S
 
 
 def test_outcomes_arrive_in_the_partition_of_their_events_and_go_on_after_a_restart(kafka_broker, new_topic, tmp_path):
@@ -43,8 +44,8 @@ def test_outcomes_arrive_in_the_partition_of_their_events_and_go_on_after_a_rest
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(2)])
     found = []
     while len(found) < 20_000:
-        found += [
-            (message.partition(), json.loads(message.value())["offset"]) for message in consumer.consume(20_000, timeout=20)
-        ]
+        messages = consumer.consume(20_000, timeout=PATIENCE_S)
+        assert messages, f"{len(found)} records arrived"
+        found += [(message.partition(), json.loads(message.value())["offset"]) for message in messages]
     consumer.close()
     assert found == [(1, offset) for offset in range(20_000)]

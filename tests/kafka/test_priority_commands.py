@@ -13,6 +13,7 @@ from tests.commands import in_a_process, write_settings
 from tests.test_adjust_command import BACK, HOUSEHOLD, ONE, PAYMENTS
 from tests.test_cli import EVENTS
 from tests.test_replays import PAYMENT, REVERSAL
+from tests.waiting import PATIENCE_S
 
 
 def outcomes(broker, topic: str, count: int) -> list[tuple[int, str]]:
@@ -20,7 +21,7 @@ def outcomes(broker, topic: str, count: int) -> list[tuple[int, str]]:
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[tuple[int, str]] = []
     while len(found) < count:
-        messages = consumer.consume(count, timeout=20)
+        messages = consumer.consume(count, timeout=PATIENCE_S)
         assert messages, found
         values = [json.loads(message.value()) for message in messages]
         found += [(value["offset"], value.get("reason", value["outcome"])) for value in values]
@@ -36,6 +37,8 @@ def test_publish_run_and_look(kafka_broker, tmp_path):
         "priority": True,
         "data": "ledger",
         "encoding": "json",
+        "close_after_days": 10000,
+        "future_days": 366,
     }
     (tmp_path / "peakledger.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
     (tmp_path / "events.jsonl").write_bytes(EVENTS)

@@ -12,6 +12,7 @@ from ledger._core import partition_of
 from ledger.errors import PublishFailed
 from ledger.events import Payment, decode_event
 from streams.publisher import Publisher
+from tests.waiting import PATIENCE_S
 
 
 def payment(number):
@@ -34,7 +35,7 @@ def stored(broker, topic, count, partitions=1):
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     found = []
     while len(found) < count:
-        messages = consumer.consume(count, timeout=20)
+        messages = consumer.consume(count, timeout=PATIENCE_S)
         assert messages, f"{len(found)} of {count} records arrived"
         found += [(m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value()) for m in messages if not m.error()]
     end = sum(consumer.get_watermark_offsets(TopicPartition(topic, partition))[1] for partition in range(partitions))
@@ -120,7 +121,7 @@ def test_a_broker_that_cannot_be_reached_is_named():
 
 
 def test_a_topic_that_is_not_there_is_named(kafka_broker):
-    settings = {"bootstrap_servers": kafka_broker.bootstrap_servers, "kafka_settings": {"request_timeout_ms": 1000}}
+    settings = {"bootstrap_servers": kafka_broker.bootstrap_servers, "kafka_settings": {"request_timeout_ms": 5000}}
     with pytest.raises(PublishFailed, match=r"nowhere cannot be reached .*peakledger topics create --topic nowhere"):
         asyncio.run(Publisher("nowhere", **settings).__aenter__())
 

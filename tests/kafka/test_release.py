@@ -77,7 +77,7 @@ def publish(broker, topic: str, inlet: Inlet, events: Iterable[Bill | Payment]) 
     asyncio.run(run())
 
 
-def engine(broker, topic: str, data, group: str, **settings: int) -> EngineProcess:
+def engine(broker, topic: str, data, group: str, **settings: int | None) -> EngineProcess:
     rules = {"ahead": AHEAD, "window": BILLS}
     servers = broker.bootstrap_servers
     return EngineProcess(topic=topic, data=data, group=group, bootstrap_servers=servers, release=rules, **settings)
@@ -111,9 +111,8 @@ def check_each_once_and_in_order(shard, events: int, existing: int = 0, refused:
 def test_payments_that_arrive_while_bills_wait_are_applied_before_most_of_them(kafka_broker, topic, tmp_path):
     wrong = [replace(bill, amount_fen=1) for bill in bills(0, 5)]
     publish(kafka_broker, topic, Inlet.batch, [*bills(0, BILLS // 2), *wrong, *bills(BILLS // 2, BILLS)])
-    process = engine(kafka_broker, topic, tmp_path, group=topic)
-    process.wait_until(has_consumed(1))
-    process.send(signal.SIGSTOP)
+    process = engine(kafka_broker, topic, tmp_path, group=topic, freeze_at=1)
+    process.wait_frozen()
     payers = range(BILLS - PAYMENTS, BILLS)  # whose bills are the last of those that wait
     publish(kafka_broker, topic, Inlet.interactive, [*payments(payers), *payments(payers)[:7]])
     process.send(signal.SIGCONT)

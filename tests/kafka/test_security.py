@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from ledger.events import encode_json
@@ -13,6 +14,7 @@ from tests.commands import in_a_process
 from tests.kafka.broker import HOST, Broker
 from tests.kafka.jars import JAVA
 from tests.test_replays import PAYMENT
+from tests.waiting import PATIENCE_S, wait_until
 
 USER, PASSWORD = "ledger", "open sesame"
 PROTOCOLS = ("SASL_PLAINTEXT", "SSL", "SASL_SSL")
@@ -57,9 +59,22 @@ def secure_broker(authority):
     for mechanism in MECHANISMS.values():
         credential = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), PASSWORD.encode())
         for done in admin.alter_user_scram_credentials([credential]).values():
-            done.result(30)
+            done.result(PATIENCE_S)
+        # What the controller has noted, the broker beside it knows a moment later.
+        wait_until(lambda mechanism=mechanism: lets_in(broker, mechanism))
     yield broker
     broker.close()
+
+
+def lets_in(broker: Broker, mechanism: ScramMechanism) -> bool:
+    name = next(name for name, value in MECHANISMS.items() if value is mechanism)
+    user = {"sasl.mechanism": name, "sasl.username": USER, "sasl.password": PASSWORD, "security.protocol": "SASL_PLAINTEXT"}
+    servers = f"{HOST}:{broker.ports['SASL_PLAINTEXT']}"
+    try:
+        AdminClient({"bootstrap.servers": servers, "log_level": 0} | user).list_topics(timeout=5)
+    except KafkaException:
+        return False
+    return True
 
 
 def settle(directory: Path, broker: Broker, protocol: str, **settings: str) -> None:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from tests.commands import in_a_process
 from tests.engine_process import EngineProcess, Status
+from tests.waiting import PATIENCE_S
 
 DAY = (date.today() - timedelta(2)).isoformat()  # so that its cut-off has passed, whatever the zone
 PAYMENT = {"type": "payment", "channel": "unionpay_pos", "business_date": DAY}
@@ -43,6 +44,7 @@ def test_a_date_is_settled_to_zero_over_two_shards_closed_and_closed_again_after
     consumed(30)
     write_file(tmp_path / "channel.csv", range(2, 33))  # the first is not there, the last two are not here
     settling = ("settle", "unionpay_pos", DAY, "channel.csv", "--differences", "differences.csv", "--json")
+    settling += ("--wait-s", f"{PATIENCE_S:g}")
     settled = in_a_process(*settling, "--close", cwd=tmp_path)
     assert settled.status == 0, settled.err
     shards = settled.items

@@ -17,6 +17,7 @@ from peakledger.config import Settings
 from peakledger.settling import SettlingDate
 from tests.kafka.running import run_to_the_end, settings
 from tests.kafka.test_channels import CHANNELS, Story
+from tests.waiting import PATIENCE_S
 
 DAY = date.today() - timedelta(2)  # so that its cut-off has passed, whatever the zone
 LEDGER = next(channel for channel in BUILT_IN_CHANNELS if channel.name == "ledger")
@@ -59,7 +60,7 @@ def settled(kafka_broker, tmp_path_factory):
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers, "enable.idempotence": True})
     for event in (event for channel in CHANNELS for story in stories(channel) for event in day_of(story)[0]):
         producer.produce(topic, msgspec.json.encode(event), partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     run_to_the_end(kafka_broker, topic, settings(data))
     booker = Booker(Settings(bootstrap_servers=kafka_broker.bootstrap_servers), topic, LEDGER, 1, wait_s=0)
     for close in (False, True):

@@ -17,6 +17,7 @@ from tests.engine_process import EngineProcess, has_consumed, is_running
 from tests.kafka.producing import ANY_TIME, WorkloadProducer, records
 from tests.kafka.running import run_to_the_end, settings
 from tests.ledger_check import check_against_model, check_journal, frames
+from tests.waiting import PATIENCE_S
 
 WORKLOADS = [Workload(seed=seed, events=3000, households=200) for seed in (11, 12)]
 
@@ -57,7 +58,7 @@ def test_events_of_the_stock_java_producer_are_booked_in_every_compression(kafka
 def test_events_of_aborted_kafka_txns_are_not_booked(kafka_broker, new_topic, tmp_path):
     topic = new_topic(settings=ANY_TIME)
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers, "transactional.id": topic})
-    producer.init_transactions(60)
+    producer.init_transactions(PATIENCE_S)
     expected = Model()
     events = records(WORKLOADS[0])
     offset = 0
@@ -68,9 +69,10 @@ def test_events_of_aborted_kafka_txns_are_not_booked(kafka_broker, new_topic, tm
             if commits:
                 expected.apply_record(value, offset, timestamp_ms)
             offset += 1
-        assert producer.flush(30) == 0
-        producer.commit_transaction(30) if commits else producer.abort_transaction(30)
+        assert producer.flush(PATIENCE_S) == 0
+        producer.commit_transaction(PATIENCE_S) if commits else producer.abort_transaction(PATIENCE_S)
         offset += 1  # the control batch that ends it
+    kafka_broker.wait_for_markers(topic, offset)
     (status,) = run_to_the_end(kafka_broker, topic, settings(tmp_path)).status()
     assert (status.engine.records_consumed, status.engine.next_offset, status.lag) == (150, offset, 0)
     entries = b"".join(bytes(frame.entries) for frame in frames(tmp_path / f"{topic}-0"))

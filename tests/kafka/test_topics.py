@@ -10,6 +10,7 @@ from aiokafka.errors import InvalidPartitionsError
 
 from streams.topics import create_topics
 from tests.kafka.reading import end_offset, read_records
+from tests.waiting import PATIENCE_S
 
 
 def test_a_topic_is_made_once_and_then_found(kafka_broker):
@@ -31,7 +32,7 @@ def test_records_dated_years_ago_stay(kafka_broker):
     asyncio.run(create_topics(kafka_broker.bootstrap_servers, {"dated-years-ago": 1}))
     producer = ck.Producer({"bootstrap.servers": kafka_broker.bootstrap_servers})
     producer.produce("dated-years-ago", b"old", timestamp=1_000_000_000_000)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     time.sleep(0.5)
     partition = TopicPartition("dated-years-ago", 0)
     assert asyncio.run(end_offset(kafka_broker, partition)) == 1

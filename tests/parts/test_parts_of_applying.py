@@ -12,6 +12,7 @@ from ledger.journal import RingShape
 from ledger.layouts import ENTRIES_PER_BLOCK, JOURNAL_ENTRY
 from tests.journals import ledger_entries, open_small, transfers_in
 from tests.parts.conftest import ROUNDS
+from tests.waiting import PATIENCE_S
 from tests.wrong_events import wrong_events
 
 FRAME_ENTRIES = 4096
@@ -103,7 +104,7 @@ def test_sealing_frames_until_durable(measure, tmp_path, entries):
 
     def seal() -> bool:
         frames = [journal.writer.append_frame(entries, applied=applied) for _ in range(FRAMES)]
-        return journal.writer.wait_durable(frames[-1], 30)
+        return journal.writer.wait_durable(frames[-1], PATIENCE_S)
 
     assert measure(seal, FRAMES * FRAME_ENTRIES, "entries")
     journal.close()
