@@ -52,11 +52,13 @@ def scan_payments(history: History, channel: int, business_date: date) -> dict[b
     }
 
 
-def read_bookings(histories: Iterable[History], channel: Channel, business_date: date) -> Bookings:
+def read_bookings(
+    histories: Iterable[History], channel: Channel, business_date: date, *, clearing_only: bool = False
+) -> Bookings:
     """Return the payments of a channel and business date in all shards, by serial. Raises ``JournalDamaged``.
 
-    Where the clearing account pays all of them, only its entries are read.
+    ``clearing_only``: only those that its clearing account pays. Where it pays all of them, only its entries are read.
     """
-    if any(rule.payer for rule in channel.rules):
+    if any(rule.payer for rule in channel.rules) and not clearing_only:
         return merge_shards(scan_payments(history, channel.code, business_date) for history in histories)
     return merge_shards(read_clearing(history, channel.code, business_date).bookings for history in histories)

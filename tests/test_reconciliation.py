@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger._core import build_batch
 from ledger.channels import SerialForm
+from ledger.engine import Engine
 from ledger.errors import FileInvalid
+from ledger.events import Payment, encode_json
 from ledger.reconciliation import Booking, ChannelLine, Verdict, add_up, merge_shards, reconcile
 from peakledger.channel_file import read_channel_file
 from tests.commands import in_a_process
+from tests.ledger_events import NOON_MS
 
 DAY = date(2026, 7, 23)
 HEADER = "serial,household,amount_fen,business_date"
@@ -186,4 +190,26 @@ def test_what_takes_no_payments_has_no_file_to_reconcile(peakledger, tmp_path):
     ended = peakledger("billing", "2026-07-23", str(channel_file(tmp_path, "total,0,0,")))
     assert ended.status == 2 and "billing takes no payments: there is nothing to reconcile" in " ".join(
         ended.err.replace("│", " ").split()
+    )
+
+
+def test_a_channel_of_several_funds_models_has_a_file_of_all_payments_or_of_those_that_it_is_settled_by(
+    tmp_path, monkeypatch, command
+):
+    kiosk = {"channel": "self_service_kiosk", "business_date": "2026-07-23", "household": "3301234567890"}
+    payments = [
+        Payment(serial="CASH", amount_fen=500, terminal="cash", payer="17", **kiosk),
+        Payment(serial="CARD", amount_fen=700, terminal="card", **kiosk),
+    ]
+    with Engine.open(tmp_path / "payments.events-0", source="payments.events/0", segment_bytes=4 << 20) as engine:
+        engine.apply(bytes(build_batch([(None, encode_json(payment), NOON_MS) for payment in payments], 0)), len(payments))
+        assert engine.wait_projected()
+    monkeypatch.setenv("PEAKLEDGER_DATA", str(tmp_path))
+    card = channel_file(tmp_path, "CARD,3301234567890,700,2026-07-23", "total,1,700,")
+    arguments = ("reconcile", "self_service_kiosk", "2026-07-23", str(card))
+    assert command(*arguments, "--clearing-only").status == 0
+    ended = command(*arguments, "--json")
+    assert (ended.status, [(item["verdict"], item["amount_here_fen"]) for item in ended.items]) == (
+        10,
+        [("matched", 700), ("missing_there", 500)],
     )

@@ -45,6 +45,10 @@ def reconcile_file(
     days_around: Annotated[
         int, typer.Option("--days-around", min=0, max=366, help="Look so many days before and behind for what is not booked")
     ] = 3,
+    clearing_only: Annotated[
+        bool,
+        typer.Option("--clearing-only", help="Only payments that the clearing account pays, by which settle goes"),
+    ] = False,
     channel_profiles: ChannelProfiles = None,
     data: Data = None,
     config_file: Config = None,
@@ -57,7 +61,8 @@ def reconcile_file(
     settings = config.load({"data": data, "channel_profiles": channel_profiles}, config=config_file)
     source = find_payment_channel(channel, load_channels(settings.channel_profiles), "reconcile")
     day = parse_day(business_date)
-    bookings = partial(read_bookings, shard_histories(settings.data).values(), source)
+    histories = shard_histories(settings.data).values()
+    bookings = partial(read_bookings, histories, source, clearing_only=clearing_only)
     lines = read_channel_file(file, source.serial_form)
     sums, found = add_up(reconcile(lines, day, bookings, days_around=days_around))
     if differences:
