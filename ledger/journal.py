@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ledger._core import JournalReader, JournalWriter, check_segment_numbers
+from ledger._core import JournalReader, JournalWriter, check_segment_numbers, free_behind
 from ledger.errors import ConfigurationError, LedgerNotFound, SourceMismatch
 from ledger.layouts import ENTRIES_PER_BLOCK, FRAME_HEADER, JOURNAL_ENTRY, SEGMENT_HEADER
 from ledger.ownership import Ownership, sync_directory
@@ -172,6 +172,7 @@ def open_journal(
     except BaseException:
         ownership.release()
         raise
+    _free_segment_before(folder, end, begun_anew=end.segment_end > 0 and not ownership.is_alone)
     return Journal(directory, writer, ownership, segment, last_frame, end.torn_tail)
 
 
@@ -249,7 +250,7 @@ def _new_end(source: str, parameters: LedgerParameters) -> JournalEnd:
 def _open_writer(folder: Path, end: JournalEnd, ownership: Ownership, segment_bytes: int, ring: RingShape) -> JournalWriter:
     segment_header, segment_end = end.segment_header, end.segment_end
     if segment_end and not ownership.is_alone:
-        # The other writer may still append to its segment: it is left as it is, and what is behind segment_end does not count.
+        # The other writer may still append to its segment, and what is behind segment_end does not count.
         fields = SEGMENT_HEADER.unpack(segment_header)
         segment_header, segment_end = SEGMENT_HEADER.pack(**fields | {"previous_segment_end": segment_end}), 0
     elif end.torn_tail:
@@ -269,6 +270,18 @@ def _open_writer(folder: Path, end: JournalEnd, ownership: Ownership, segment_by
         outcome_capacity=ring.outcomes,
         payload_capacity=ring.payload_bytes,
     )
+
+
+def _free_segment_before(folder: Path, end: JournalEnd, *, begun_anew: bool) -> None:
+    """Give the disk back what the segment before the writer's own has behind its end: next to nothing where it was full, most of
+    it where it was taken over, now or by a start that was killed before it came here.
+    """
+    fields = SEGMENT_HEADER.unpack(end.segment_header)
+    number, segment_end = fields["segment_number"] - 1, fields["previous_segment_end"]
+    if begun_anew:
+        number, segment_end = number + 1, end.segment_end
+    if number > 0:
+        free_behind(folder / f"{number:010d}.segment", segment_end)
 
 
 def cut_torn_tail(folder: Path, torn_tail: TornTail) -> None:

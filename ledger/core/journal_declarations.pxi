@@ -39,6 +39,9 @@ cdef extern from "<fcntl.h>" nogil:
     enum:
         O_DIRECT
     int fallocate(int fd, int mode, long offset, long length)
+    enum:
+        FALLOC_FL_KEEP_SIZE
+        FALLOC_FL_PUNCH_HOLE
 
 cdef struct block_digester:
     uint64_t entry_count  # digested so far; the next entry is entry_count + 1

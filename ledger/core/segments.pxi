@@ -2,6 +2,7 @@
 #
 # A segment is zero-filled under the name NNNNNNNNNN.EPOCH.preparing, and gets its own name, NNNNNNNNNN.segment, only when its
 # header is durable: whoever sees a segment sees it whole. The epoch keeps a fenced writer's file apart from its successor's.
+# Where a take-over ends a segment early, the rest of it becomes a hole.
 
 cdef enum:
     ZERO_FILL_BYTES = 1 << 20
@@ -69,6 +70,23 @@ cdef int write_zeros(int fd, uint64_t start, size_t length) noexcept nogil:
     error = write_whole(fd, <const uint8_t *>zeros, length, start)
     free(zeros)
     return error
+
+
+def free_behind(path, uint64_t segment_end) -> None:
+    """Give the disk back what a segment has behind its end, where the file system can; the file keeps its length.
+
+    Only where the next segment says that this one ends there: a late writer may take some of it again, and it does not count.
+    Raises ``OSError`` where the file cannot be opened.
+    """
+    cdef uint64_t start = round_up(segment_end, 4096)
+    cdef int64_t file_bytes
+    cdef int fd = open_file(os.fsencode(path), O_WRONLY | O_CLOEXEC, 0)
+    if fd < 0:
+        raise OSError(errno, os.strerror(errno), os.fsdecode(path))
+    file_bytes = lseek(fd, 0, SEEK_END)
+    if file_bytes > <int64_t>start:
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, file_bytes - start)
+    close_file(fd)
 
 
 cdef int open_direct(const char *path, int flags, bint *direct) noexcept nogil:

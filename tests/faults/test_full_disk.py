@@ -23,7 +23,7 @@ from tests.faults.test_journal_faults import mounted
 
 SETTINGS = {"stream": "stream", "data": "small/ledger", "segment_mb": 16, "close_after_days": 36500, "future_days": 366}
 WORKLOAD = Workload(seed=3, events=2000, households=150)
-ENDS_WITHIN_S = 45  # it would wait for a minute and more, for room that never comes
+ENDS_WITHIN_S = 45  # it waited for a minute and more, for room that never comes
 
 
 @pytest.fixture

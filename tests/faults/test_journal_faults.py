@@ -14,9 +14,10 @@ import pytest
 
 from ledger._core import JournalReader
 from ledger.errors import JournalWriteFailed, LedgerLocked
+from ledger.layouts import SEGMENT_HEADER
 from ledger.ownership import read_owner
 from tests.journals import SEGMENT_BYTES, append, ledger_entries, make_journal, open_small, segments, write_frames
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 ENTRIES = ledger_entries(6000)
@@ -108,6 +109,45 @@ def test_a_stopped_writer_that_wakes_after_a_take_over_reports_nothing_more(tmp_
     entries = b"".join(bytes(frame.entries) for frame in frames if frame.epoch == 2)
     assert entries == ENTRIES[start * 96 : (start + 200) * 96] + ENTRIES[: 50 * 96]
     assert frames[-1].first_seq + frames[-1].entry_count == taken_at + 251
+
+
+def disk_bytes(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+def test_a_take_over_gives_back_the_room_behind_the_end_of_the_segment_whatever_its_writer_does(tmp_path):
+    with child_writer(tmp_path) as process:
+        process.stdout.readline()
+        wait_until(lambda: disk_bytes(segments(tmp_path / "journal")[-1]) >= SEGMENT_BYTES)
+        process.send_signal(signal.SIGSTOP)
+        journal = open_small(tmp_path, takeover_after_s=0.1)
+        taken_at = journal.writer.durable_seq
+        *_, before, own = segments(tmp_path / "journal")
+        end = SEGMENT_HEADER.unpack(own.read_bytes()[: SEGMENT_HEADER.size])["previous_segment_end"]
+        assert before.stat().st_size == SEGMENT_BYTES
+        assert disk_bytes(before) <= -(-end // 4096) * 4096 + 4096 < SEGMENT_BYTES
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(PATIENCE_S) == 1
+        assert before.stat().st_size == SEGMENT_BYTES
+        write_frames(journal, ENTRIES[: 50 * 96], [], first_seq=taken_at + 1)
+        journal.close()
+    entries = b"".join(bytes(frame.entries) for frame in JournalReader(tmp_path / "journal"))
+    assert entries == entries_expected(taken_at)[: taken_at * 96] + ENTRIES[: 50 * 96]
+
+
+def test_a_start_gives_back_the_room_that_a_take_over_was_killed_before_it_gave_back(tmp_path):
+    with child_writer(tmp_path) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        open_small(tmp_path, takeover_after_s=0.1).close()
+    *_, before, own = segments(tmp_path / "journal")
+    end = SEGMENT_HEADER.unpack(own.read_bytes()[: SEGMENT_HEADER.size])["previous_segment_end"]
+    content = before.read_bytes()
+    before.write_bytes(content)
+    assert disk_bytes(before) >= SEGMENT_BYTES
+    open_small(tmp_path).close()
+    assert disk_bytes(before) < SEGMENT_BYTES
+    assert (before.read_bytes()[:end], before.stat().st_size) == (content[:end], len(content))
 
 
 @contextmanager
