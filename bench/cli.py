@@ -72,8 +72,17 @@ Events = Annotated[int, typer.Option(min=1, help="Events of one repetition")]
 Households = Annotated[int, typer.Option(min=1, help="Accounts, all open before the clock runs")]
 Repetitions = Annotated[int, typer.Option(min=1, help="How often each thing is measured, in turn with what it is compared with")]
 Seconds = Annotated[float, typer.Option(min=0.1, help="How long each rate is held")]
-Place = Annotated[Path, typer.Option("--directory", help="Where ledgers are made, and removed again: a disk, not a tmpfs")]
-Out = Annotated[Path, typer.Option("--results", help="Where the JSON files go")]
+Place = Annotated[
+    Path,
+    typer.Option(
+        "--directory",
+        exists=True,
+        file_okay=False,
+        writable=True,
+        help="Where ledgers are made, and removed again: a disk, not a tmpfs",
+    ),
+]
+Out = Annotated[Path, typer.Option("--results", file_okay=False, writable=True, help="Where the JSON files go")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="A broker; without one, one is brought up for the run")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table")]
 JsonEvents = Annotated[bool, typer.Option("--json-events", help="JSON events instead of packed ones")]

@@ -116,3 +116,13 @@ def test_engines_side_by_side_each_apply_their_own_partition(tmp_path):
 def test_postgresql_books_the_very_events_that_the_engine_books():
     results = postgresql.run(HERE, events=2_000, households=300, repetitions=1, clients=2, batch_events=150)
     assert math.isfinite(results.ratio("engine_events_per_s", "postgresql_events_per_s"))
+
+
+@pytest.mark.parametrize(("flag", "place"), [("--directory", "nowhere"), ("--directory", "a-file"), ("--results", "a-file")])
+def test_a_place_that_cannot_be_used_is_an_error_of_usage_before_anything_is_measured(tmp_path, monkeypatch, flag, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    ended = CliRunner().invoke(app, ["core", flag, place])
+    assert ended.exit_code == 2
+    assert f"Invalid value for '{flag}'" in ended.output and place in ended.output
+    assert [path.name for path in tmp_path.iterdir()] == ["a-file"]

@@ -5,9 +5,11 @@ the data and LMDB lets one write at a time, so it makes no difference who does i
 """
 
 import logging
+import os
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from errno import EACCES, EROFS
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +17,7 @@ import lmdb
 import msgspec
 
 from ledger._core import JournalReader
-from ledger.errors import FormatVersionMismatch, ProjectionDamaged
+from ledger.errors import ConfigurationError, FormatVersionMismatch, ProjectionDamaged
 from ledger.journal import read_parameters
 from ledger.ownership import Ownership
 from ledger.projections import base
@@ -50,20 +52,22 @@ class LmdbProjection(ABC):
         """``directory`` is for one beside that of the shard, to compare the two; ``readonly`` to look at what is there as it is;
         ``anew`` to forget all of it.
 
-        Raises LedgerNotFound where there is no ledger, ProjectionDamaged where the file cannot be read, and FormatVersionMismatch
-        where a later version wrote it.
+        Raises LedgerNotFound where there is no ledger, ConfigurationError where it cannot be written, ProjectionDamaged where the
+        file cannot be read, and FormatVersionMismatch where a later version wrote it.
         """
         self._shard = Path(shard_directory)
         self._ledger_id = read_parameters(self._shard).ledger_id
         self._directory = directory or self._shard / self.directory_name
         if not readonly:
-            self._directory.mkdir(exist_ok=True)
+            self._make_directory()
         try:
             self._env = _environment(self._directory, 1 + len(self.tables), readonly=readonly)
             self._is_own = readonly and self._env not in _environments.values()
             self._meta = self._env.open_db(b"meta", create=not readonly)
             self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in self.tables}
         except lmdb.Error as error:
+            if not readonly:
+                self._check_writable()
             raise ProjectionDamaged(
                 f"The {self.directory_name} cannot be opened: {error}", hint="Rebuild it", path=self._directory
             ) from error
@@ -120,6 +124,25 @@ class LmdbProjection(ABC):
     @abstractmethod
     def replay(self, reader: JournalReader) -> bool:
         """Take in some frames behind the watermark in one ``lmdb_txn``. Return whether ``reader`` may have more."""
+
+    def _make_directory(self) -> None:
+        try:
+            self._directory.mkdir(exist_ok=True)
+        except OSError as error:
+            raise self._cannot_write(self._directory, error.errno) from error
+
+    def _check_writable(self) -> None:
+        """Raise ConfigurationError where a file or the directory cannot be written, which LMDB does not tell from damage."""
+        for path in (self._directory, self._directory / "data.mdb", self._directory / "lock.mdb"):
+            if path.exists() and not os.access(path, os.W_OK):
+                is_readonly = os.statvfs(path).f_flag & os.ST_RDONLY
+                raise self._cannot_write(path, EROFS if is_readonly else EACCES)
+
+    def _cannot_write(self, path: Path, error_number: int | None) -> ConfigurationError:
+        return ConfigurationError(
+            f"{path} cannot be written: {os.strerror(error_number or EACCES)}",
+            hint="Whoever looks brings it up to date: look where the ledger can be written, or at a copy of it",
+        )
 
     def _is_ours(self, *, readonly: bool) -> bool:
         """Return whether the file is of this ledger and format. Raises FormatVersionMismatch where it cannot be used."""

@@ -1,13 +1,15 @@
-"""``peakledger run`` whose ledger is on a disk that gets full: what it says, how it ends, and that nothing is lost."""
+"""A ledger on a disk that gets full, or that cannot be written: what commands say, how they end, and that nothing is lost."""
 
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,17 @@ def test_a_key_checkpoint_that_the_disk_has_no_room_for_is_not_finished_when_it_
         assert verify_keys(shard) > 0
         del engine
         gc.collect()  # what is mapped keeps the file system mounted
+
+
+@pytest.mark.parametrize(("command", "kept"), [(("outlets", "totals"), "outlets"), (("quarantine", "list"), "quarantine")])
+def test_a_ledger_that_cannot_be_written_is_told_as_such_and_not_as_damage(small, command, kept):
+    directory = Path("small/ledger/payments.events-0") / kept
+    shutil.rmtree(small.parent / directory, ignore_errors=True)
+    for is_kept in (False, True):
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        ended = in_a_process(*command, cwd=small.parent)
+        subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+        assert (small.parent / directory).exists() == is_kept
+        assert (ended.status, ended.out) == (2, "")
+        assert ended.err.startswith(f"peakledger: {directory} cannot be written: Read-only file system. Whoever looks")
+        assert in_a_process(*command, cwd=small.parent).status == 0
