@@ -10,23 +10,31 @@ cdef void digester_start(block_digester *digester, uint64_t entry_count, const u
     memcpy(digester.chain, last_digest, 32)
 
 
+cdef enum:
+    LEAF_PREFIX = 0
+    NODE_PREFIX = 1
+    LEAVES_AT_ONCE = 4
+    ENTRIES_AT_ONCE = LEAVES_AT_ONCE * ENTRIES_PER_LEAF
+    LEAF_BYTES = ENTRIES_PER_LEAF * sizeof(journal_entry)
+
+
 cdef void merkle_root(uint8_t *leaves, uint32_t leaf_count) noexcept nogil:
     # Leaves the root in the first 32 bytes; leaf_count is a power of two.
-    cdef sha256_context context
-    cdef uint8_t prefix = 1
     cdef uint32_t node
     while leaf_count > 1:
         leaf_count //= 2
-        for node in range(leaf_count):
-            sha256_begin(&context)
-            sha256_add(&context, &prefix, 1)
-            sha256_add(&context, leaves + 64 * node, 64)
-            sha256_end(&context, leaves + 32 * node)
+        node = 0
+        while node + LEAVES_AT_ONCE <= leaf_count:
+            sha256_four_prefixed(NODE_PREFIX, leaves + 64 * node, 64, leaves + 32 * node)
+            node += LEAVES_AT_ONCE
+        while node < leaf_count:
+            sha256_prefixed(NODE_PREFIX, leaves + 64 * node, 64, leaves + 32 * node)
+            node += 1
 
 
 cdef void digester_end_block(block_digester *digester, digest_record *record) noexcept nogil:
     cdef sha256_context context
-    merkle_root(&digester.leaves[0][0], ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF)
+    merkle_root(<uint8_t *>digester.leaves, ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF)
     sha256_begin(&context)
     sha256_add(&context, digester.chain, 32)
     sha256_add(&context, digester.leaves[0], 32)
@@ -36,24 +44,23 @@ cdef void digester_end_block(block_digester *digester, digest_record *record) no
     memcpy(record.digest, digester.chain, 32)
 
 
-cdef void digester_add_two_leaves(block_digester *digester, const journal_entry *entries) noexcept nogil:
-    cdef sha256_context contexts[2]
+cdef inline bint has_four_leaves(const block_digester *digester, uint32_t count) noexcept nogil:
+    """Whether the next ``count`` entries begin with four leaves of one block."""
+    return count >= ENTRIES_AT_ONCE and digester.entry_count % ENTRIES_PER_LEAF == 0 \
+        and digester.entry_count % ENTRIES_PER_BLOCK <= ENTRIES_PER_BLOCK - ENTRIES_AT_ONCE
+
+
+cdef void digester_add_four_leaves(block_digester *digester, const journal_entry *entries) noexcept nogil:
     cdef uint64_t leaf = digester.entry_count % ENTRIES_PER_BLOCK // ENTRIES_PER_LEAF
-    cdef uint8_t prefix = 0
-    sha256_begin(&contexts[0])
-    sha256_add(&contexts[0], &prefix, 1)
-    contexts[1] = contexts[0]
-    sha256_add_two(contexts, entries, entries + ENTRIES_PER_LEAF, ENTRIES_PER_LEAF * sizeof(journal_entry))
-    sha256_end(&contexts[0], digester.leaves[leaf])
-    sha256_end(&contexts[1], digester.leaves[leaf + 1])
-    digester.entry_count += 2 * ENTRIES_PER_LEAF
+    sha256_four_prefixed(LEAF_PREFIX, <const uint8_t *>entries, LEAF_BYTES, <uint8_t *>digester.leaves + 32 * leaf)
+    digester.entry_count += ENTRIES_AT_ONCE
 
 
 cdef uint64_t digester_add_to_leaf(block_digester *digester, const journal_entry *entries, uint32_t count) noexcept nogil:
     # Returns how many of the entries it took: up to the end of the leaf.
     cdef uint64_t in_leaf = digester.entry_count % ENTRIES_PER_LEAF
     cdef uint64_t taken = min(<uint64_t>count, ENTRIES_PER_LEAF - in_leaf)
-    cdef uint8_t prefix = 0
+    cdef uint8_t prefix = LEAF_PREFIX
     if in_leaf == 0:
         sha256_begin(&digester.leaf)
         sha256_add(&digester.leaf, &prefix, 1)
@@ -70,9 +77,9 @@ cdef uint32_t digester_add(
     # Returns how many blocks were completed; their records are in records, which has room for blocks_ended() of them.
     cdef uint32_t taken, blocks = 0
     while count:
-        if count >= 2 * ENTRIES_PER_LEAF and digester.entry_count % (2 * ENTRIES_PER_LEAF) == 0:
-            digester_add_two_leaves(digester, entries)
-            taken = 2 * ENTRIES_PER_LEAF
+        if has_four_leaves(digester, count):
+            digester_add_four_leaves(digester, entries)
+            taken = ENTRIES_AT_ONCE
         else:
             taken = <uint32_t>digester_add_to_leaf(digester, entries, count)
         entries += taken

@@ -7,8 +7,9 @@ cdef extern from "ledger/core/sha256.h" nogil:
         uint8_t tail[64]
     void sha256_begin(sha256_context *context)
     void sha256_add(sha256_context *context, const void *data, size_t length)
-    void sha256_add_two(sha256_context *contexts, const void *first, const void *second, size_t length)
     void sha256_end(sha256_context *context, uint8_t *digest)
+    void sha256_prefixed(uint8_t prefix, const uint8_t *data, size_t length, uint8_t *digest)
+    void sha256_four_prefixed(uint8_t prefix, const uint8_t *data, size_t length, uint8_t *digests)
     void sha256_portable(const void *data, size_t length, uint8_t *digest)
 
 cdef extern from "<pthread.h>" nogil:
