@@ -19,6 +19,7 @@ from ledger.errors import (
     LedgerNotFound,
     ProjectionDamaged,
 )
+from ledger.event_fields import format_date
 from ledger.journal import (
     DEFAULT_RING,
     DEFAULT_SEGMENT_BYTES,
@@ -28,6 +29,7 @@ from ledger.journal import (
     SegmentHeader,
     open_journal,
     read_parameters,
+    seq_at,
 )
 from ledger.key_checkpoint import (
     KeyCheckpointer,
@@ -153,6 +155,7 @@ class Engine:
             projector = projector_when_ready()
         if last:
             posting.resume(last)
+            _forget_reversals(posting, journal, last.last_seq)
         keys = KeyCheckpointer(key_files, keys_directory, journal.writer.wait_durable)
         projector.start(journal.writer)
         return cls(journal, posting, projector, keys, min(watermarks.keys_seq, watermarks.state_seq))
@@ -296,8 +299,20 @@ class Engine:
             self._keys.step(self._posting.sealed_frame)
         elif posting.last_seq - self._checkpoint_seq >= _CHECKPOINT_ENTRIES:
             self._keys.forget_before(posting.first_open_date)
+            _forget_reversals(posting, self._journal, self.durable_seq)
             self._keys.start(posting.last_seq, self._posting.sealed_frame)
             self._checkpoint_seq = posting.last_seq
+
+
+def _forget_reversals(posting: _core.Posting, journal: Journal, durable_seq: int) -> None:
+    """Forget how much was reversed of events that no reversal can name any more, as their business dates have closed.
+
+    Those are the events of before anything of the first open date could come, all of earlier dates; some of later ones stay.
+    """
+    if posting.reversal_count:
+        first_time_ms = journal.segment.parameters.first_time_ms(format_date(posting.first_open_date))
+        entries = _core.EntryReader(journal.directory / "journal")
+        posting.forget_reversals(seq_at(entries, durable_seq, first_time_ms - 1) + 1)
 
 
 def _check_parameters(directory: Path, parameters: LedgerParameters) -> None:

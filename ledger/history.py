@@ -1,6 +1,5 @@
 """The past of one shard: balances and statements of accounts as of an entry, a ledger time or a value date."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -10,8 +9,7 @@ from ledger._core import EntryReader, JournalReader, PastAccounts
 from ledger.account_ids import format_account, parse_account
 from ledger.errors import JournalDamaged, NotFound
 from ledger.event_fields import format_date
-from ledger.journal import read_parameters
-from ledger.layouts import JOURNAL_ENTRY
+from ledger.journal import ledger_time_of, read_parameters, seq_at
 from ledger.projections.balances import BalanceReader, ShardedBalances
 from ledger.projections.trial_balance import TrialBalance, of_totals
 from ledger.statements import EVERYTHING, Cursor, Filter, Page, Position, Sums, days_of, newest_page, oldest_page
@@ -76,24 +74,13 @@ class History:
         return Moment(last_seq if seq is None else seq, value_date)
 
     def seq_at(self, ledger_time_ms: int) -> int:
-        """Return the last entry that was made by a ledger time, 0 where there is none.
-
-        Ledger time never goes back from one entry to the next, so it is found by halving: one read for each doubling of
-        the journal.
-        """
-        return bisect_right(range(1, self.balances.watermark.seq + 1), ledger_time_ms, key=self._ledger_time_of)
-
-    def _ledger_time_of(self, seq: int) -> int:
-        entry = self._entries.read_entry(seq)
-        if entry is None:
-            raise JournalDamaged("the journal lacks an entry that the balances hold", seq=seq)
-        ledger_time_ms: int = JOURNAL_ENTRY.unpack(entry)["ledger_time_ms"]
-        return ledger_time_ms
+        """Return the last entry that was made by a ledger time, 0 where there is none. Raises ``JournalDamaged``."""
+        return seq_at(self._entries, self.balances.watermark.seq, ledger_time_ms)
 
     def ledger_date(self, seq: int) -> date:
         """Return the ledger date as of an entry: of the last one, as of the last record that the balances know."""
         watermark = self.balances.watermark
-        time_ms = self._ledger_time_of(seq) if 0 < seq < watermark.seq else watermark.ledger_time_ms
+        time_ms = ledger_time_of(self._entries, seq) if 0 < seq < watermark.seq else watermark.ledger_time_ms
         return format_date(self._parameters.ledger_date(time_ms))
 
     def balance(self, account: str | int, moment: Moment) -> PastBalance | None:

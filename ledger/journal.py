@@ -2,13 +2,14 @@
 
 import os
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ledger._core import JournalReader, JournalWriter, check_segment_numbers, free_behind
-from ledger.errors import ConfigurationError, LedgerNotFound, SourceMismatch
+from ledger._core import EntryReader, JournalReader, JournalWriter, check_segment_numbers, free_behind
+from ledger.errors import ConfigurationError, JournalDamaged, LedgerNotFound, SourceMismatch
 from ledger.layouts import ENTRIES_PER_BLOCK, FRAME_HEADER, JOURNAL_ENTRY, SEGMENT_HEADER
 from ledger.ownership import Ownership, sync_directory
 from ledger.parameters import LedgerParameters
@@ -203,6 +204,24 @@ def read_parameters(directory: Path | str) -> SegmentHeader:
     reader = JournalReader(folder)
     reader.seek_segment(1)
     return SegmentHeader.unpack(reader.segment_header)
+
+
+def seq_at(entries: EntryReader, last_seq: int, ledger_time_ms: int) -> int:
+    """Return the last entry, of those up to one, that was made by a ledger time, 0 where there is none.
+
+    Ledger time never goes back from one entry to the next, so it is found by halving: one read for each doubling of the journal.
+    Raises ``JournalDamaged``.
+    """
+    return bisect_right(range(1, last_seq + 1), ledger_time_ms, key=lambda seq: ledger_time_of(entries, seq))
+
+
+def ledger_time_of(entries: EntryReader, seq: int) -> int:
+    """Return the ledger time at which an entry was made. Raises ``JournalDamaged`` where the journal lacks it."""
+    entry = entries.read_entry(seq)
+    if entry is None:
+        raise JournalDamaged("the journal lacks an entry that it should hold", seq=seq)
+    ledger_time_ms: int = JOURNAL_ENTRY.unpack(entry)["ledger_time_ms"]
+    return ledger_time_ms
 
 
 def _last_epoch(folder: Path) -> int:

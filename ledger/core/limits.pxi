@@ -11,6 +11,9 @@ cdef extern from * nogil:
     void wide_subtract(wide_int *sum, uint64_t amount)
     bint wide_exceeds(const wide_int *sum, uint64_t amount, uint64_t limit)
 
+cdef enum:
+    LEAST_REVERSALS = 1 << 8  # places; a power of two
+
 cdef uint64_t LIMIT_CAPACITY = 1 << 26
 
 
@@ -136,7 +139,7 @@ cdef inline void move_limits(
 
 
 cdef int reversal_table_open(reversal_table *table) noexcept nogil:
-    table.mask = (1 << 8) - 1
+    table.mask = LEAST_REVERSALS - 1
     table.count = 0
     table.places = <reversal_place *>calloc(table.mask + 1, sizeof(reversal_place))
     return 0 if table.places != NULL else -1
@@ -154,22 +157,42 @@ cdef inline uint64_t reversed_amount(const reversal_table *table, uint64_t seq) 
     return find_reversal(table, seq).reversed_fen
 
 
+cdef int copy_reversals(reversal_table *table, uint64_t mask, uint64_t first_seq) noexcept nogil:
+    """Have a table of another size, without the entries before ``first_seq``; return 0, or -1 without memory."""
+    cdef reversal_table copy
+    cdef uint64_t at
+    copy.mask = mask
+    copy.count = 0
+    copy.places = <reversal_place *>calloc(mask + 1, sizeof(reversal_place))
+    if copy.places == NULL:
+        return -1
+    for at in range(table.mask + 1):
+        if table.places[at].seq != 0 and table.places[at].seq >= first_seq:
+            find_reversal(&copy, table.places[at].seq)[0] = table.places[at]
+            copy.count += 1
+    free(table.places)
+    table[0] = copy
+    return 0
+
+
+cdef int forget_reversed(reversal_table *table, uint64_t first_seq) noexcept nogil:
+    """Forget what was reversed of entries before ``first_seq``, and give their memory back; return 0, or -1 without memory."""
+    cdef uint64_t kept = 0, mask = LEAST_REVERSALS - 1
+    cdef uint64_t at
+    for at in range(table.mask + 1):
+        kept += table.places[at].seq != 0 and table.places[at].seq >= first_seq
+    if kept == table.count:
+        return 0
+    while kept * 2 > mask:
+        mask = mask * 2 + 1
+    return copy_reversals(table, mask, first_seq)
+
+
 cdef int add_reversed(reversal_table *table, uint64_t seq, uint64_t amount_fen) noexcept nogil:
     """Count what was reversed of an entry; return 0, or -1 without memory."""
-    cdef reversal_table grown
     cdef reversal_place *place
-    cdef uint64_t at
-    if table.count * 2 > table.mask:
-        grown.mask = table.mask * 2 + 1
-        grown.count = table.count
-        grown.places = <reversal_place *>calloc(grown.mask + 1, sizeof(reversal_place))
-        if grown.places == NULL:
-            return -1
-        for at in range(table.mask + 1):
-            if table.places[at].seq != 0:
-                find_reversal(&grown, table.places[at].seq)[0] = table.places[at]
-        free(table.places)
-        table[0] = grown
+    if table.count * 2 > table.mask and copy_reversals(table, table.mask * 2 + 1, 0) != 0:
+        return -1
     place = find_reversal(table, seq)
     if place.seq == 0:
         place.seq = seq

@@ -396,6 +396,19 @@ cdef class Posting:
         """The first business date that is not closed, in days since 1970-01-01."""
         return max(0, self.ledger_date - self.close_after_days)
 
+    @property
+    def reversal_count(self):
+        """The entries of which is known how much was reversed."""
+        return self.reversals.count
+
+    def forget_reversals(self, uint64_t first_seq):
+        """Forget how much was reversed of entries before ``first_seq``: of events whose business dates have closed."""
+        cdef int failed
+        with nogil:
+            failed = forget_reversed(&self.reversals, first_seq)
+        if failed:
+            raise MemoryError("no memory for the reversals")
+
     def expect_accounts(self, uint32_t account_count):
         """Take the memory for so many accounts, before any is there. May run while a projector loads them."""
         cdef int failed
