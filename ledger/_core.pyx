@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset  # no-cython-lint
 from posix.dlfcn cimport RTLD_NOW, dlopen, dlsym  # no-cython-lint
 from posix.fcntl cimport O_CLOEXEC, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY  # no-cython-lint
 from posix.fcntl cimport open as open_file  # no-cython-lint
-from posix.mman cimport MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED  # no-cython-lint
+from posix.mman cimport MADV_DONTNEED, MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED  # no-cython-lint
 from posix.mman cimport PROT_READ, PROT_WRITE, madvise, mmap, munmap  # no-cython-lint
 from posix.stdlib cimport posix_memalign  # no-cython-lint
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec  # no-cython-lint

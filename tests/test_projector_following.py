@@ -7,7 +7,7 @@ from ledger.errors import Fenced
 from ledger.journal import RingShape, open_journal
 from ledger.projections.balances import BalanceReader
 from tests.entries import openings, transfer
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 RING = RingShape(frames=2, entries=1000)
 HOUSEHOLDS = 100
@@ -58,11 +58,15 @@ def test_frames_that_left_the_ring_are_read_from_the_files(journal):
     projector.close()
 
 
-def test_what_becomes_durable_in_long_flushes_is_applied_in_order(tmp_path):
-    """With so many accounts a flush copies frames meanwhile, and with a ring of two most of them would be gone behind it."""
+@pytest.mark.parametrize("housekeeping_ns", [10**18, 10**6])
+def test_what_becomes_durable_in_long_flushes_is_applied_in_order(tmp_path, housekeeping_ns):
+    """With so many accounts a flush copies frames meanwhile, and with a ring of two most of them would be gone behind it. The
+    memory of the copies may be given back at any time, and is when nothing comes any more.
+    """
     journal = open_journal(tmp_path, source="topic/0", segment_bytes=1 << 20, ring=RING)
     projector = Projector(journal.directory, journal.segment.ledger_id, journal.ownership.epoch, MANY_ACCOUNTS)
     projector.load()
+    projector.housekeeping_ns = housekeeping_ns
     projector.start(journal.writer)
     for first in range(0, MANY_ACCOUNTS, 1000):
         journal.writer.append_frame(openings(1000, first=first))
@@ -72,6 +76,9 @@ def test_what_becomes_durable_in_long_flushes_is_applied_in_order(tmp_path):
         journal.writer.append_frame(b"".join(transfer(slot, 0, number + 1) for slot in slots))
     journal.writer.wait_durable(MANY_ACCOUNTS // 1000 + 1000, PATIENCE_S)
     assert projector.wait_projected(journal.writer.durable_seq, PATIENCE_S)
+    assert projector.status()["given_back_bytes"] == 0 or housekeeping_ns == 10**6
+    projector.housekeeping_ns = 10**6
+    wait_until(lambda: projector.status()["given_back_bytes"] > 0)
     projector.close()
     live = projector.copy_records()
     journal.close()

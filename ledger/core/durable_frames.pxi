@@ -58,6 +58,7 @@ cdef class DurableFrames:
         if self.kept_start < self.kept_end:
             number = self.kept_number
         else:
+            self.kept_most = max(self.kept_most, self.kept_end)
             self.kept_start = self.kept_end = 0
             # Nothing older is sure to be in the ring; copied from here on, no more than what lies before must be read.
             number = max(number, durable - min(durable, <uint64_t>self.writer.ring_frames // 2))
@@ -86,6 +87,22 @@ cdef class DurableFrames:
             return NULL
         self.kept_start += kept_bytes(frame)
         return frame
+
+    cdef void give_back_kept(self) noexcept nogil:
+        """Give the system back what copies have taken, where since the last call they took less than half of it.
+
+        No frame that was given out may be in use.
+        """
+        cdef size_t needed = round_up(max(self.kept_most, self.kept_end), HUGE_PAGE_BYTES)
+        if self.kept_start == self.kept_end:
+            self.kept_start = self.kept_end = 0
+        self.kept_most = 0
+        self.kept_touched = max(self.kept_touched, needed)
+        if needed < self.kept_touched // 2:
+            # Huge pages are not aligned with it, so that one more may have been taken.
+            madvise(self.kept + needed, min(self.kept_touched + HUGE_PAGE_BYTES, KEPT_BYTES) - needed, MADV_DONTNEED)
+            self.given_back_bytes += self.kept_touched - needed
+            self.kept_touched = needed
 
     cdef const frame_header *read(self, uint64_t number) noexcept nogil:
         cdef const frame_header *frame

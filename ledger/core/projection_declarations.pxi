@@ -138,12 +138,16 @@ cdef class DurableFrames:
     cdef size_t kept_start      # of the next copy to give
     cdef size_t kept_end
     cdef uint64_t kept_number   # of the frame behind the last copy
+    cdef size_t kept_most       # that the copies took at once, before the present ones, since the last look at it
+    cdef size_t kept_touched    # that the system has given, as far as it was looked at
+    cdef uint64_t given_back_bytes
 
     cdef const frame_header *next(self, uint64_t number, int timeout_ms) noexcept nogil
     cdef void release(self) noexcept nogil
     cdef void keep(self, uint64_t number, uint64_t frames_left) noexcept nogil
     cdef bint keep_frame(self, uint64_t number) noexcept nogil
     cdef const frame_header *kept_frame(self, uint64_t number) noexcept nogil
+    cdef void give_back_kept(self) noexcept nogil
     cdef const frame_header *read(self, uint64_t number) noexcept nogil
     cdef int raise_status(self) except -1
 
@@ -169,6 +173,7 @@ cdef class Projector:
     cdef uint64_t flush_count
     cdef readonly bint lacks_room  # the last flush found no room on the disk; it is tried again
     cdef flush_pace pace
+    cdef public uint64_t housekeeping_ns  # between two looks for dead readers and for copies of frames that are not needed
     cdef int failure              # of PROJECTOR_*, or LMDB's or the system's error number
     cdef uint64_t failure_found
     cdef object error

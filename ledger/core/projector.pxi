@@ -25,7 +25,6 @@ cdef enum:
     MARGIN_BYTES = 16 << 20  # of disk and map, for LMDB's own pages
 
     BLOCKS_BETWEEN_LOOKS = 512  # about a millisecond
-    READER_CHECK_NS = 10000000000
     IDLE_WAIT_MS = 50  # how soon a stop is noticed when nothing comes
     READ_AHEAD_WAIT_MS = 2  # how soon such time is used
 
@@ -61,6 +60,7 @@ cdef class Projector:
     ):
         self.capacity = capacity
         self.spare_bytes = spare_bytes
+        self.housekeeping_ns = 10_000_000_000
         self.records = <account_record *>reserve_memory(<size_t>capacity * sizeof(account_record))
         self.changed = <uint64_t *>reserve_memory((capacity // ACCOUNTS_PER_BLOCK + 1) * sizeof(uint64_t))
         if not self.records or not self.changed:
@@ -443,7 +443,7 @@ cdef class Projector:
     cdef void follow(self) noexcept nogil:
         """Return when asked to stop, when something failed, or when the file is bloated."""
         cdef const frame_header *frame
-        cdef uint64_t reader_check_ns = 0, now_ns
+        cdef uint64_t looked_ns = 0, now_ns
         cdef int dead
         while self.stopping != STOP_AT_ONCE and not self.failure:
             frame = self.frames.next(self.state.watermark_frame + 1, self.wait_ms())
@@ -458,9 +458,10 @@ cdef class Projector:
             now_ns = monotonic_ns()
             if self.flush_is_due(now_ns) and not self.flush_changes() and self.is_bloated():
                 return
-            if now_ns >= reader_check_ns:
+            if now_ns - looked_ns >= self.housekeeping_ns:
                 LMDB.reader_check(self.file.env, &dead)
-                reader_check_ns = now_ns + READER_CHECK_NS
+                self.frames.give_back_kept()
+                looked_ns = now_ns
 
     cdef bint flush_is_due(self, uint64_t now_ns) noexcept nogil:
         """Behind the pause, and with all that is durable: what came during a long flush would else wait for one more."""
@@ -563,6 +564,7 @@ cdef class Projector:
             "flushes": self.flush_count,
             "last_flush_ms": self.pace.lasted_ns / 1e6,
             "used_bytes": self.used_bytes,
+            "given_back_bytes": self.frames.given_back_bytes if self.frames is not None else 0,
         }
 
     def close(self, *, bint clean=True):
