@@ -146,7 +146,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     """One channel. ``publishes`` names the types of events that it may publish; with ``scope`` own they name its own events only.
 
     ``cut_off`` is when a business date ends for the channel, in the ledger's local time; then it is settled with the bank's
-    ``settlement_account``. ``reversal_days`` is how many business dates after the original a reversal may come, 0 for none.
+    ``settlement_account``. A card is valid for ``valid_days`` behind its last top-up, 0 for ever; what is left on it then goes to
+    ``expired_account``. ``reversal_days`` is how many business dates after the original a reversal may come, 0 for none.
     """
 
     code: Annotated[int, Meta(ge=1, le=255)]
@@ -165,6 +166,8 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     fee_account: LedgerAccount = "ledger:6603"
     reversal_days: Days = 0
     alarm_level_fen: AmountFen = 0
+    valid_days: Days = 0
+    expired_account: LedgerAccount = "ledger:6301"
     priority: Literal["interactive", "batch"] = "interactive"
     fee: Fee = Fee()
     limits: Limits = Limits()
@@ -221,7 +224,11 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         for place, terminal in self._terminals().items():
             yield from self._problems_of_funds(place, terminal)
             yield from self._problems_of_withholding(place, terminal)
-        models = {terminal.funds or self.funds for terminal in self._terminals().values()}
+        yield from self._problems_of_all_terminals({terminal.funds or self.funds for terminal in self._terminals().values()})
+
+    def _problems_of_all_terminals(self, models: set[FundsModel]) -> Iterator[tuple[str, str]]:
+        if self.valid_days and "stored_value" not in models:
+            yield "valid_days", "is for channels whose funds are stored_value"
         if FLOAT_EVENTS & set(self.publishes) and "float" not in models:
             yield "publishes", "open_float, count_float and bank_float are for channels whose funds are float"
         if "top_up" in self.publishes and not self.top_up and not WITH_BALANCE & models:

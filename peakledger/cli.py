@@ -41,6 +41,10 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "peakledger.commands.deposits:show_deposits",
         ("peakledger deposits", "peakledger deposits agency_outlet --low"),
     ),
+    "expire": (
+        "peakledger.commands.expire:expire",
+        ("peakledger expire recharge_card --dry-run --on 2029-08-01", "peakledger expire recharge_card"),
+    ),
     "outcome": ("peakledger.commands.outcome:outcome", ("peakledger outcome alipay 2026-07-23 20260723000012345678",)),
     "adjust": (
         "peakledger.commands.adjustments:adjust",

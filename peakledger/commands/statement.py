@@ -22,7 +22,8 @@ from peakledger.commands.ranges import parse_day, parse_range, parse_seq, parse_
 from peakledger.display import console, format_yuan, show
 from peakledger.event_names import event_name
 
-_NAMES = {code.value: code.name for code in (EntryCode.bill, EntryCode.payment)}
+_NAMES = {code.value: code.name for code in EntryCode if code not in {EntryCode.open_account, EntryCode.adjust}}
+_NAMED_WHOEVER_MADE_THEM = {EntryCode.bill.name, EntryCode.payment.name}
 _HIDDEN = ["offset", "code", "ledger_time_ms", "value_date"]
 _HIDDEN_WHERE_EMPTY = ["pending_fen", "reason"]
 
@@ -142,12 +143,19 @@ def _adjusted(line: StatementLine, adjustments: Adjustments) -> dict[str, Any]:
     return {"event": "adjust", "reason": found.note.reason} if found else {"reason": None}
 
 
+def _event(line: StatementLine, channel: Channel | None) -> str:
+    """Return what a line is. A leg of a transfer may have the code of a top-up or a float, which its channel does not publish."""
+    name = _NAMES.get(line.code) if line.kind is EntryKind.transfer else None
+    is_so = name in _NAMED_WHOEVER_MADE_THEM or (channel is not None and name in channel.publishes)
+    return name if name and is_so else line.kind.name
+
+
 def _item(shard: str, line: StatementLine, counter_account: str | None, channel: Channel | None) -> dict[str, Any]:
     name = event_name(line.channel, line.serial, channel)
     return {
         "shard": shard,
         "seq": line.seq,
-        "event": _NAMES.get(line.code, line.kind.name) if line.kind is EntryKind.transfer else line.kind.name,
+        "event": _event(line, channel),
         "code": line.code,
         "channel": name.channel,
         "business_date": line.business_date,
