@@ -17,6 +17,7 @@ from bench.workload import Workload
 from ledger.errors import ConfigurationError, LedgerNotFound, PeakledgerError
 from ledger.projections.balances import BalanceReader, Watermark
 from peakledger.display import console
+from peakledger.shards import is_running
 from streams.embedded import EmbeddedStream
 
 TOPIC = "payments.events"
@@ -106,14 +107,19 @@ class Demo:
         console.print("\n[bold]3. It starts again, and goes on from what is durable[/bold]", markup=True)
         before, started_s = self._watermark(), time.monotonic()
         with self._engine() as engine:
-            _wait(lambda: self._watermark().records_consumed > before.records_consumed, engine)
+            # On a slow machine all may have been readable before the kill: then it has started when it holds the ledger again.
+            missing = self.workload.events - before.records_consumed
+            _wait(
+                lambda: self._watermark().records_consumed > before.records_consumed if missing else is_running(self.shard),
+                engine,
+            )
             first, first_s = self._watermark(), time.monotonic()
             _wait(lambda: self._watermark().next_offset == self.workload.events, engine)
             last_s = time.monotonic()
             engine.send_signal(signal.SIGTERM)
             if engine.wait() != 0:
                 raise PeakledgerError(f"The engine ended with {engine.returncode}", hint=f"See {self.log}")
-        missing, rest = (self.workload.events - mark.records_consumed for mark in (before, first))
+        rest = self.workload.events - first.records_consumed
         rate = f", {rest / (last_s - first_s):,.0f} events/s once it ran" if rest else ""
         console.print(f"{missing:,} events durable and readable {last_s - started_s:.2f} s after the start{rate}.")
 
