@@ -41,7 +41,10 @@ def at_rate(workload: Workload, rate: float, seconds: float) -> Workload:
 async def publish_at_rate(servers: str, topic: str, workload: Workload, first_offset: int, rate: float) -> Published:
     """Publish the workload to partition 0; an infinite rate keeps a window of batches under way."""
     published = Published()
-    producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True, acks="all", linger_ms=0)
+    patience_ms = int(FLUSH_TIMEOUT_S * 1000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, enable_idempotence=True, acks="all", linger_ms=0, request_timeout_ms=patience_ms
+    )
     await producer.start()
     window = asyncio.Semaphore(WINDOW_BATCHES)
     start = time.perf_counter() + 0.1

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from tests.kafka.jars import JAVA, cache_directory, kafka_jars, lock_digest, onl
 from tests.waiting import PATIENCE_S, wait_until
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = PATIENCE_S
 STOP_TIMEOUT_S = 60
 CLUSTER_ID = "cGVha2xlZGdlci10ZXN0cw"
 STARTED = "Kafka Server started"
@@ -63,7 +61,7 @@ message.max.bytes=33554432
 
 
 class BrokerFailed(RuntimeError):
-    """Kafka did not start or stopped by itself; the message ends with the last lines of its log."""
+    """Kafka ended by itself; the message ends with the last lines of its log."""
 
 
 class Broker:
@@ -196,14 +194,12 @@ class Broker:
             command = [*_java(), *self._java_flags, "kafka.Kafka", str(settings)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         atexit.register(self._end, signal.SIGKILL)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while STARTED not in self.log_file.read_text(errors="replace"):
-            if self._process.poll() is not None:
-                raise BrokerFailed(f"Kafka ended with {self._process.returncode} while starting:\n{self._log_tail()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise BrokerFailed(f"Kafka did not start in {START_TIMEOUT_S} s:\n{self._log_tail()}")
-            time.sleep(0.05)
+        wait_until(self._has_started, self._log_tail)
+
+    def _has_started(self) -> bool:
+        if self._process and self._process.poll() is not None:
+            raise BrokerFailed(f"Kafka ended with {self._process.returncode} while starting:\n{self._log_tail()}")
+        return STARTED in self.log_file.read_text(errors="replace")
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

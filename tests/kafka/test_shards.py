@@ -90,7 +90,8 @@ def test_a_missing_topic_is_named(kafka_broker, tmp_path):
         run_to_the_end(kafka_broker, "never-made", settings(tmp_path))
 
 
-def test_a_topic_that_is_made_a_moment_later_is_waited_for(kafka_broker, tmp_path):
+def test_a_topic_that_is_made_a_moment_later_is_waited_for(kafka_broker, tmp_path, monkeypatch):
+    monkeypatch.setattr("streams.shards.TOPIC_WAIT_S", PATIENCE_S)
     later = threading.Timer(1.0, kafka_broker.create_topic, ["made-a-moment-later"])
     later.start()
     (status,) = run_to_the_end(kafka_broker, "made-a-moment-later", settings(tmp_path)).status()
