@@ -47,6 +47,9 @@ def read_profile(file: ProfileFile, name: str = "") -> Channel:
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(f"{name}: {error.strerror}", hint="Name a readable file") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{name}, line {line}: it is not UTF-8", hint="The file must be TOML in UTF-8") from error
     except ValueError as error:
         raise ConfigurationError(f"{name}: {error}", hint="The file must be TOML in UTF-8") from error
     try:

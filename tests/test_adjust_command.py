@@ -80,6 +80,7 @@ def test_statement_and_outcome_tell_the_reason(peakledger):
         ((*ONE, "--amount-fen", "1", "--disputed", "alipay/2026-07-23/9"), ExitCode.not_found, "alipay/2026-07-23/9"),
         ((*ONE, "--amount-fen", "1", "--disputed", "alipay"), ExitCode.usage, "CHANNEL/DATE/SERIAL"),
         ((*ONE, "--amount-fen", "1", "--credit", "till:7"), ExitCode.not_found, "till:7"),
+        ((*ONE, "--amount-fen", "1", "--credit", HOUSEHOLD), ExitCode.refused_event, "accounts_must_be_different"),
         ((*ONE, "--amount-fen", "1", "--shard", "other"), ExitCode.not_found, "no shard other"),
     ],
 )

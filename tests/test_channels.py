@@ -156,7 +156,7 @@ def test_a_file_that_is_no_text_or_not_there_is_told_by_its_name(tmp_path):
     with pytest.raises(ConfigurationError, match=r"odd\.toml: No such file"):
         read_profile(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"odd\.toml: .*UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"odd\.toml, line 1: it is not UTF-8"):
         read_profile(path)
 
 
@@ -224,3 +224,11 @@ def test_a_frame_says_by_which_rules_its_entries_were_made(tmp_path):
         last = FrameHeader.unpack(find_end(shard / "journal").last_frame)
         assert (last.next_offset, last.rules_digest) == (number + 1, rules_digest(channels))
     assert rules_digest(load_channels(tmp_path)) != rules_digest(BUILT_IN_CHANNELS)
+
+
+def test_bytes_that_are_no_utf_8_are_told_with_their_line(tmp_path):
+    path = written(tmp_path, "")
+    path.write_bytes(PROFILE.encode("gb18030"))
+    line = next(number for number, text in enumerate(PROFILE.splitlines(), 1) if not text.isascii())
+    with pytest.raises(ConfigurationError, match=rf"tablet\.toml, line {line}: it is not UTF-8"):
+        read_profile(path)

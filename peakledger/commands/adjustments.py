@@ -105,7 +105,10 @@ def adjust(
         disputed=parse_event(disputed, channels) if disputed else None,
     )
     event = event if serial else _with_own_serial(event)
-    if code := check_event(event, channels):
+    code = check_event(event, channels)
+    if not code and event.debit == event.credit:
+        code = OutcomeCode.accounts_must_be_different
+    if code:
         raise EventRefused(f"{code.name}: {code.sentence}", hint="Nothing was published; docs/disputes.md says what is needed")
     place = _find_shard(settings.data, shard, event, channels)
     key = key_of_name(EventName(event.channel, event.business_date, event.serial), channels)
