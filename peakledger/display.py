@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -28,7 +29,9 @@ from rich.text import Text
 
 Item = Mapping[str, Any]
 
-_WIDTH_OF_A_FILE = 200
+_WIDTH_OF_A_FILE = 100_000  # nothing is broken that is not for a terminal
+_BETWEEN_COLUMNS = 2
+_LEAST_TEXT = 8
 
 # Serials, reasons and names of files are printed as they are: [/b] in them is no markup, and :wave: no emoji.
 console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
@@ -46,7 +49,7 @@ def show(
     if as_json:
         sys.stdout.write(msgspec.json.encode({"kind": kind, "items": items} | dict(more or {})).decode() + "\n")
     elif items:
-        console.print(_table([{key: value for key, value in item.items() if key not in hide} for item in items]))
+        _print_table([{key: value for key, value in item.items() if key not in hide} for item in items])
     elif empty:
         console.print(empty)
 
@@ -67,14 +70,45 @@ def print_csv(items: Sequence[Item]) -> None:
         writer.writerows(items)
 
 
-def _table(items: Sequence[Item]) -> Table:
+def _print_table(items: Sequence[Item]) -> None:
+    """Print items as a table; where a terminal is too narrow for it without cutting numbers, below one another."""
+    columns = [_Column(key, items) for key in items[0]]
+    widths = _fitted([column.natural for column in columns], [column.least for column in columns], console.width)
+    if widths is None:
+        for number, item in enumerate(items):
+            if number:
+                console.print()
+            show_one(item)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for key in items[0]:
-        numeric = not key.endswith("_time_ms") and _are_numbers(item[key] for item in items)
-        table.add_column(_header(key), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-    for item in items:
-        table.add_row(*(format_value(key, value) for key, value in item.items()))
-    return table
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column.header, justify="right" if column.is_numeric else "left", overflow="fold", width=width)
+    for row in zip(*(column.values for column in columns), strict=True):
+        table.add_row(*row)
+    console.print(table)
+
+
+class _Column:
+    """One column of a table: its texts, and how wide it is without a break, and with as many as it stands."""
+
+    def __init__(self, key: str, items: Sequence[Item]) -> None:
+        self.header = _header(key)
+        self.is_numeric = not key.endswith("_time_ms") and _are_numbers(item[key] for item in items)
+        self.values = [format_value(key, item[key]) for item in items]
+        longest, words = max(map(cell_len, self.values)), max(map(cell_len, self.header.split()), default=0)
+        self.natural = max(longest, cell_len(self.header))
+        self.least = max(words, longest if self.is_numeric else min(longest, _LEAST_TEXT))
+
+
+def _fitted(natural: Sequence[int], least: Sequence[int], width: int) -> list[int] | None:
+    """Return how wide columns are in so much room: wider ones give up more, none gets below its least. None where they cannot."""
+    room = width - _BETWEEN_COLUMNS * (len(natural) - 1)
+    if sum(least) > room:
+        return None
+    at_most = max(natural)
+    while sum(widths := [max(low, min(high, at_most)) for high, low in zip(natural, least, strict=True)]) > room:
+        at_most -= 1
+    return widths
 
 
 def _are_numbers(values: Iterable[object]) -> bool:

@@ -1,8 +1,13 @@
 """What commands print for people: text as it is, whatever is in it, and numbers below one another."""
 
+import io
+from collections import Counter
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 
 from ledger._core import build_batch
 from ledger.engine import Engine
@@ -70,3 +75,24 @@ def test_numbers_end_below_one_another_also_where_the_first_line_has_none(capsys
     items = [{"name": "a", "amount_fen": None, "share": 5.5}, {"name": "bb", "amount_fen": 123, "share": 80.25}]
     display.show("things", items, as_json=False)
     assert capsys.readouterr().out.splitlines() == ["name  amount ¥  share", "a            -    5.5", "bb        1.23  80.25"]
+
+
+@given(st.integers(20, 200), st.lists(st.tuples(st.integers(0, 2**63), st.integers(-(10**6), 10**6)), min_size=1, max_size=3))
+def test_no_number_is_cut_on_a_terminal_of_any_width(width, numbers):
+    items = [
+        {"shard": "payments.events-0", "amount_fen": amount_fen, "records_consumed": count, "kind": "household"}
+        for amount_fen, count in numbers
+    ]
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(display, "console", Console(width=width, file=out, highlight=False, markup=False))
+        display.show("things", items, as_json=False)
+    shown = out.getvalue().split()
+    wanted = [text for item in items for text in (display.format_yuan(item["amount_fen"]), f"{item['records_consumed']:,}")]
+    assert not Counter(wanted) - Counter(shown)
+
+
+def test_a_table_for_a_file_is_never_broken(capsys):
+    item = {f"column_{number}": "text that is rather long" for number in range(30)}
+    display.show("things", [item], as_json=False)
+    assert len(capsys.readouterr().out.splitlines()) == 2
