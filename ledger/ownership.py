@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from ledger.errors import FormatVersionMismatch, LedgerLocked, PeakledgerError
+from ledger.errors import FormatVersionMismatch, JournalDamaged, LedgerLocked
 from ledger.layouts import FORMAT_VERSION, OWNER_RECORD
 
 _MAGIC = 0x4E574F50
+_HINT = "Restore it from a copy while no engine runs"
 _RETRY_S = 0.02
 _GRACE_S = 2.0  # for another process that is just taking over
 
@@ -118,11 +119,11 @@ class Ownership:
 
 def _unpack(directory: Path, data: bytes) -> Owner:
     if len(data) < OWNER_RECORD.size:
-        raise PeakledgerError(f"{directory / 'owner'} is damaged", expected=OWNER_RECORD.size, found=len(data))
+        raise JournalDamaged(f"{directory / 'owner'} is too short", hint=_HINT, expected=OWNER_RECORD.size, found=len(data))
     fields = OWNER_RECORD.unpack(data)
     magic, version = fields["magic"], fields["format_version"]
     if magic != _MAGIC:
-        raise PeakledgerError(f"{directory / 'owner'} is no owner file", expected=_MAGIC, found=magic)
+        raise JournalDamaged(f"{directory / 'owner'} is no owner file", hint=_HINT, expected=_MAGIC, found=magic)
     if version != FORMAT_VERSION:
         raise FormatVersionMismatch(
             "the owner file was written by another version", path=directory / "owner", expected=FORMAT_VERSION, found=version

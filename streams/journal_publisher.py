@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from ledger._core import BatchRenderer, JournalReader
-from ledger.errors import PeakledgerError
+from ledger.errors import ConfigurationError
 from streams.positions import Position, read_position, write_position
 from streams.sinks import BatchSink
 
@@ -37,9 +37,9 @@ class JournalPublisher:
         position_file: str,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """``position_file`` is the name of a file in ``directory``. Raises PeakledgerError where there is no such partition."""
+        """``position_file`` names a file in ``directory``. Raises ConfigurationError where there is no such partition."""
         if partition >= sink.partition_count:
-            raise PeakledgerError(
+            raise ConfigurationError(
                 f"Topic {sink.topic} has too few partitions for what is told of partition {partition}",
                 hint="Give it as many as the topic of the events has",
                 partition_count=sink.partition_count,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.errors import PeakledgerError
+from ledger.errors import PeakledgerError, ProjectionDamaged
 
 OUTCOMES_FILE = "outcomes.position"
 ENTRIES_FILE = "entries.position"
@@ -22,13 +22,13 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def read_position(path: Path) -> Position:
-    """Return what a file says; where there is none, nothing was published. Raises PeakledgerError where it is damaged."""
+    """Return what a file says; where there is none, nothing was published. Raises ProjectionDamaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Position)
     except FileNotFoundError:
         return Position(next_frame=1)
     except msgspec.DecodeError as error:
-        raise PeakledgerError(f"{path} is damaged", hint="Delete it to publish everything again") from error
+        raise ProjectionDamaged(f"{path} is damaged", hint="Delete it to publish everything again") from error
 
 
 def write_position(path: Path, position: Position) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger import event_fields
 from ledger._core import JournalReader, OutcomeRenderer, walk_batches
 from ledger.channels import BUILT_IN_CHANNELS, Channel, SerialForm
-from ledger.errors import PeakledgerError
+from ledger.errors import ConfigurationError, ProjectionDamaged
 from ledger.journal import open_journal
 from ledger.layouts import FRAME_HEADER, JOURNAL_ENTRY, OUTCOME_RECORD, EntryKind
 from ledger.outcomes import OutcomeCode
@@ -206,7 +206,7 @@ def test_a_position_that_names_no_topic_is_that_of_any(shard):
 
 def test_a_damaged_position_is_not_guessed(shard):
     (shard / "outcomes.position").write_text("{}")
-    with pytest.raises(PeakledgerError, match="Delete it"):
+    with pytest.raises(ProjectionDamaged, match="Delete it"):
         publish(shard, 5)
 
 
@@ -224,7 +224,7 @@ def test_a_topic_with_too_few_partitions_is_refused(shard):
         finally:
             await sink.close(1)
 
-    with pytest.raises(PeakledgerError, match="too few partitions"):
+    with pytest.raises(ConfigurationError, match="too few partitions"):
         asyncio.run(run())
 
 

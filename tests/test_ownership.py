@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ledger.errors import Fenced, FormatVersionMismatch, LedgerLocked, PeakledgerError
+from ledger.errors import Fenced, FormatVersionMismatch, JournalDamaged, LedgerLocked
 from ledger.journal import find_end
 from ledger.layouts import OWNER_RECORD
 from ledger.ownership import Ownership, read_owner
@@ -125,8 +125,8 @@ def test_a_lost_owner_file_is_made_anew_above_the_epochs_of_the_journal(tmp_path
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        (b"", PeakledgerError),
-        (bytes(OWNER_RECORD.size), PeakledgerError),
+        (b"", JournalDamaged),
+        (bytes(OWNER_RECORD.size), JournalDamaged),
         (OWNER_RECORD.pack(magic=0x4E574F50, format_version=9), FormatVersionMismatch),
     ],
 )
