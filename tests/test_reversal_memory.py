@@ -50,8 +50,11 @@ def test_what_was_reversed_is_forgotten_with_the_dates_that_close_and_every_outc
         assert pair.engine.wait_durable()
         if checkpoint_entries > 1000:
             pair.restart()
+        else:
+            pair.engine._keys.complete(pair.engine.durable_frame)
+            pair.skip(0)  # with which the next checkpoint begins
         kept = pair.engine._posting.reversal_count
-        assert min(day + 1, OPEN_DAYS - 1) * A_DAY <= kept <= (min(day, OPEN_DAYS) + 2) * A_DAY
+        assert min(day + 1, OPEN_DAYS - 1) * A_DAY <= kept <= min(day + 1, OPEN_DAYS) * A_DAY
     codes = {OutcomeCode(int.from_bytes(outcome.record[48:50], "little")).name for outcome in pair.model.outcomes}
     assert codes == {"exceeds_reversible_amount", "already_reversed", "reversal_not_found"}
     pair.crash()

@@ -1,7 +1,7 @@
 """What projections have in common that are kept in an LMDB file of their own, ``data.mdb`` in a directory of the shard.
 
-Whoever looks brings them up to date first, and an engine does so now and then. The watermark is written in one ``lmdb_txn`` with
-the data and LMDB lets one write at a time, so it makes no difference who does it.
+Whoever looks brings them up to date first; the totals of outlets follow an engine too. The watermark is written in one
+``lmdb_txn`` with the data and LMDB lets one write at a time, so it makes no difference who does it.
 """
 
 import logging
