@@ -59,10 +59,11 @@ demo: develop ## Show a season with a killed engine, from nothing, in under two 
 
 # Each worker brings a Kafka of its own. Most of the time a test waits, so two do not get into each other's way on two cores.
 WORKERS ?= 2
+IN_PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench ## Run all tests, by two WORKERS; brings its own Kafka
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: crash
 crash: $(STAMPS)/extension $(STAMPS)/test ## Kill engines at random instants under load from a real broker, N=100 times
@@ -96,8 +97,9 @@ coverage: $(STAMPS)/extension $(STAMPS)/command $(STAMPS)/test $(STAMPS)/bench #
 	$(call copy_tree,build/coverage)
 	touch build/coverage/ledger/core/__init__.py  # Cython looks for the C file of an included part in packages alone
 	cd build/coverage && PEAKLEDGER_BUILD=coverage,debug python setup.py --quiet build_ext --inplace
-	cd build/coverage && PYTHONPATH="$$PWD" coverage run -m pytest $(UNIT_TESTS) $(PYTEST_ARGS)
-	cd build/coverage && coverage html --quiet && coverage report
+	cd build/coverage && coverage erase && find build -name '*.gcda' -delete
+	cd build/coverage && PYTHONPATH="$$PWD" coverage run -m pytest $(IN_PARALLEL) $(UNIT_TESTS) $(PYTEST_ARGS)
+	cd build/coverage && coverage combine --quiet && python -m tests.core_coverage && coverage html --quiet && coverage report
 	@echo "Line by line: build/coverage/htmlcov/index.html"
 
 BENCH_ARGS ?= --large
