@@ -5,10 +5,12 @@ cdef class JournalWriter(FrameRing):
     """Appends frames to the journal of a shard. Made by ``ledger.journal.open_journal``; closed by ``close``."""
 
     def __cinit__(self, *args, **kwargs):
+        async_write_open(&self.write)
         self.segment_fd = -1
         self.threads = []
 
     def __dealloc__(self):
+        async_write_close(&self.write)
         if self.segment_fd >= 0:
             close_file(self.segment_fd)
 
@@ -115,10 +117,13 @@ cdef class JournalWriter(FrameRing):
         return frame
 
     cdef void complete_image(self, frame_buffer *frame) noexcept nogil:
-        # Puts what comes behind the entries in its place, the digests among it, and the checksum over all.
+        # Puts what comes behind the entries in its place, the digests among it, and the checksum over all; once.
         cdef frame_header *header = <frame_header *>(<uint8_t *>frame.entries - sizeof(frame_header))
         cdef uint8_t *place = <uint8_t *>(frame.entries + frame.entry_count)
         cdef uint8_t *end = <uint8_t *>header + frame.frame_bytes
+        if frame.frame_number <= self.completed_frame:
+            return
+        self.completed_frame = frame.frame_number
         memcpy(place, frame.outcomes, frame.outcome_count * sizeof(outcome_record))
         place += frame.outcome_count * sizeof(outcome_record)
         digester_add(&self.digester, frame.entries, frame.entry_count, <digest_record *>place)
@@ -128,15 +133,31 @@ cdef class JournalWriter(FrameRing):
         memset(place, 0, end - place)
         header.crc32c = crc32c(0, &header.frame_bytes, frame.frame_bytes - 8)
 
+    cdef void complete_next(self, const frame_buffer *frame) noexcept nogil:
+        # In another segment it must wait: that one's header has the digest of what is before it.
+        cdef frame_buffer *next_ = &self.ring[(frame.frame_number + 1) % self.ring_frames]
+        cdef bint is_sealed
+        pthread_mutex_lock(&self.mutex)
+        is_sealed = self.sealed_frame > frame.frame_number
+        pthread_mutex_unlock(&self.mutex)
+        if is_sealed and next_.segment_number == frame.segment_number:
+            self.complete_image(next_)
+
     cdef int write_image(self, frame_buffer *frame) noexcept nogil:
-        # One write of whole 4 KiB blocks and one flush. Returns 0 or an errno.
+        # One write of whole 4 KiB blocks, while which the next frame is completed, and one flush. Returns 0 or an errno.
         cdef uint64_t front = frame.byte_offset % 4096
         cdef uint64_t end = front + frame.frame_bytes
         cdef uint64_t whole = round_up(end, 4096)
+        cdef uint64_t start = frame.byte_offset - front
+        cdef ssize_t written
         cdef int error
         memcpy(frame.image, self.tail_block, front)
         memset(frame.image + end, 0, whole - end)
-        error = write_whole(self.segment_fd, frame.image, whole, frame.byte_offset - front)
+        async_write_begin(&self.write, self.segment_fd, frame.image, whole, start)
+        self.complete_next(frame)
+        written = async_write_end(&self.write)
+        error = <int>-written if written < 0 else write_whole(
+            self.segment_fd, frame.image + written, whole - written, start + written)
         if error == 0 and fdatasync(self.segment_fd) != 0:
             error = errno
         memcpy(self.tail_block, frame.image + end // 4096 * 4096, end % 4096)

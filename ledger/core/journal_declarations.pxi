@@ -36,6 +36,14 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_create(pthread_t *thread, const void *attributes, void *(*body)(void *) noexcept nogil, void *argument)
     int pthread_join(pthread_t thread, void **result)
 
+cdef extern from "ledger/core/async_write.h" nogil:
+    ctypedef struct async_write:
+        pass
+    void async_write_open(async_write *write)
+    void async_write_close(async_write *write)
+    void async_write_begin(async_write *write, int fd, const uint8_t *data, size_t length, uint64_t byte_offset)
+    ssize_t async_write_end(async_write *write)
+
 cdef extern from "<fcntl.h>" nogil:
     enum:
         O_DIRECT
@@ -148,9 +156,12 @@ cdef class JournalWriter(FrameRing):
     cdef bint writes_direct
     cdef uint8_t tail_block[4096]  # the file's bytes of the 4 KiB block in which the next frame begins
     cdef block_digester digester
+    cdef uint64_t completed_frame  # whose image is as it will be written
+    cdef async_write write
 
     cdef frame_buffer *next_sealed(self) noexcept nogil
     cdef void complete_image(self, frame_buffer *frame) noexcept nogil
+    cdef void complete_next(self, const frame_buffer *frame) noexcept nogil
     cdef int write_image(self, frame_buffer *frame) noexcept nogil
     cdef bint is_fenced(self) noexcept nogil
     cdef int start_segment(
