@@ -1,8 +1,9 @@
 """``peakledger expire``: closes the cards whose time is over."""
 
 import asyncio
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -49,16 +50,24 @@ def expire(
     source = find_channel(channel, channels)
     if not source.valid_days:
         raise typer.BadParameter(f"{source.name} has no cards that expire: its profile has no valid_days", param_hint="CHANNEL")
-    expired = {path: _expired(path, source, on, dry_run=dry_run) for path in shard_directories(settings.data)}
-    if not dry_run and any(expired.values()):
-        asyncio.run(_publish(settings, channels, source, expired))
-    items = [_item(path.name, card, source) for path, cards in expired.items() for card in cards]
+    shards = [_expired(path, source, on, dry_run=dry_run) for path in shard_directories(settings.data)]
+    if not dry_run and any(shard.cards for shard in shards):
+        asyncio.run(_publish(settings, channels, source, shards))
+    items = [_item(shard.path.name, card, source) for shard in shards for card in shard.cards]
     show("expired_cards", items, as_json=as_json, empty="No card has expired.")
     if items and not dry_run and not as_json:
         console.print(f"Published what closes {len(items):,} cards. peakledger quarantine list tells what is refused.")
 
 
-def _expired(path: Path, channel: Channel, on: str | None, *, dry_run: bool) -> list[ExpiredCard]:
+class _Shard(NamedTuple):
+    """The expired cards of one shard, and its ledger date."""
+
+    path: Path
+    ledger_date: date
+    cards: list[ExpiredCard]
+
+
+def _expired(path: Path, channel: Channel, on: str | None, *, dry_run: bool) -> _Shard:
     history = History(path)
     today = history.ledger_date(history.balances.watermark.seq)
     day = parse_day(on) if on else today
@@ -67,23 +76,18 @@ def _expired(path: Path, channel: Channel, on: str | None, *, dry_run: bool) -> 
         raise ConfigurationError(
             f"{day} lies ahead of {path.name}, whose ledger date is {today}", hint="--dry-run shows what will have expired"
         )
-    return cards
+    return _Shard(path, today, cards)
 
 
-async def _publish(
-    settings: config.Settings, channels: tuple[Channel, ...], channel: Channel, expired: dict[Path, list[ExpiredCard]]
-) -> None:
-    topic, _, _ = read_parameters(next(iter(expired))).source.rpartition("/")
+async def _publish(settings: config.Settings, channels: tuple[Channel, ...], channel: Channel, shards: list[_Shard]) -> None:
+    sources = [read_parameters(shard.path).source.rpartition("/") for shard in shards]
     with kafka_errors(settings):
-        async with ordered_publisher_of(msgspec.structs.replace(settings, topic=topic), channels) as publisher:
-            check_all_shards(len(expired), publisher.partition_count)
-            for path, cards in expired.items():
-                history = History(path)
-                day = history.ledger_date(history.balances.watermark.seq)
-                partition = int(read_parameters(path).source.rpartition("/")[2])
-                for card in cards:
-                    for event in expiry_events(card, channel, day):
-                        await publisher.publish_record(None, encode_json(event), partition=partition)
+        async with ordered_publisher_of(msgspec.structs.replace(settings, topic=sources[0][0]), channels) as publisher:
+            check_all_shards(len(shards), publisher.partition_count)
+            for shard, (_, _, partition) in zip(shards, sources, strict=True):
+                for card in shard.cards:
+                    for event in expiry_events(card, channel, shard.ledger_date):
+                        await publisher.publish_record(None, encode_json(event), partition=int(partition))
 
 
 def _item(shard: str, card: ExpiredCard, channel: Channel) -> dict[str, Any]:
